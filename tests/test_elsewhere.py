@@ -25,8 +25,11 @@ from handloom import (
     Trainer,
     check_gradients,
     fashion_mnist,
+    plots,
+    report,
     silhouettes,
 )
+from handloom.data.transforms import AsFloat
 from handloom.errors import ConfigurationError, HandloomError
 from handloom.layers import softmax
 
@@ -48,6 +51,24 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "model.predict_classes": (lambda: MODEL.predict_classes(0), r"argmax\(axis=1\)"),
     "model.weights": (lambda: MODEL.weights, r"model\.network\.get_weights\(\)"),
     "model.layers": (lambda: MODEL.layers, r"model\.network\.layers"),
+    "model.transform(x)": (
+        lambda: MODEL.transform(ROWS.inputs),
+        r"'out': write model\.predict\(rows\), .* or model\.transform\(rows, out\)",
+    ),
+    "AsFloat(x)": (lambda: _any(AsFloat())(ROWS.inputs), r"write model\.predict\(rows\)"),
+    "report(network)": (
+        lambda: _any(report)(NETWORK),
+        r"'data': write report\(trainer\.model\(\), data, history\)",
+    ),
+    "report(network, data)": (lambda: _any(report)(NETWORK, ROWS), r"pass trainer\.model\(\)"),
+    "report(trainer, data)": (
+        lambda: _any(report)(TRAINER, ROWS),
+        r"got Trainer: pass trainer\.mod",
+    ),
+    "plots.history(trainer)": (
+        lambda: _any(plots.history)(TRAINER),
+        r"Trainer: pass its \.history",
+    ),
     "model()": (lambda: MODEL(0), r"Model is not called: write model\.predict\(inputs\)"),
     "trainer.predict": (lambda: TRAINER.predict(0), r"trainer\.model\(\)\.predict\(inputs\)"),
     "trainer.evaluate": (lambda: TRAINER.evaluate(ROWS), r"evaluate\(trainer\.model\(\)"),

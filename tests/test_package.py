@@ -56,6 +56,21 @@ def test_every_public_name_is_there_and_documented() -> None:
         assert getattr(handloom, name).__doc__
 
 
+def test_a_star_imports_all_names_but_the_module_and_those_that_need_an_extra() -> None:
+    code = """
+import sys
+import handloom
+from handloom import *
+names = set(globals())
+print(*sorted(each for each in dir(handloom) if each in handloom._HOMES and each not in names))
+assert "sklearn" not in sys.modules and "matplotlib" not in sys.modules
+"""
+    left_out = python(code).split()
+    assert [name for name in left_out if name not in ("__version__", "plots")] == [
+        *("MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"),
+    ]
+
+
 def test_a_public_name_is_loaded_when_it_is_first_used() -> None:
     code = """
 import sys

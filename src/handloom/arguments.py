@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from pathlib import PurePath
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar, cast
 
 from handloom.errors import ArgumentError, did_you_mean
 from handloom.text import printable
@@ -142,6 +142,7 @@ def _advice(
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def advises_on_arguments(
@@ -172,6 +173,37 @@ def advises_on_arguments(
             return function(*arguments, **named)
 
         return checked
+
+    return wrap
+
+
+def shows_call(example: str) -> Callable[[Function], Function]:
+    """Decorate a function: the error about a missing or excess argument shows a right call.
+
+    Parameters
+    ----------
+    example : str
+        The right call.
+
+    Returns
+    -------
+    callable
+        The decorator. The function raises an `ArgumentError` then.
+    """
+
+    def wrap(function: Function) -> Function:
+        @wraps(function)
+        def checked(*arguments: Any, **named: Any) -> Any:
+            try:
+                return function(*arguments, **named)
+            except TypeError:  # only then, since these calls may be frequent
+                try:
+                    inspect.signature(function).bind(*arguments, **named)
+                except TypeError as error:
+                    raise ArgumentError(f"{error}: write {example}") from None
+                raise
+
+        return cast("Function", checked)  # of the same type
 
     return wrap
 

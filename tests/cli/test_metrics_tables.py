@@ -62,6 +62,32 @@ def test_a_threshold_moves_the_predictions_of_two_classes(
         assert row["prediction"] == str(float(row["probability of True"]) > 0.2)
 
 
+def test_the_other_class_may_be_the_positive_one(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    shown = handloom("evaluate", houses / "dear").out
+    assert "(for the other: --positive False)" in shown
+    chosen = ("--positive", "False", "--threshold", 0.001)
+    other = handloom("evaluate", houses / "dear", *chosen).out
+    assert "False, the positive class, is predicted above the probability 0.001" in other
+    assert "(for the other: --positive True)" in other
+    assert recall_of_true(other) < recall_of_true(shown)
+    auc = shown.partition("ROC AUC ")[2].partition(",")[0]
+    assert f"ROC AUC {auc}," in other
+    data, out = houses / "houses.csv", tmp_path / "out.csv"
+    assert handloom("predict", houses / "dear", data, *chosen, "--out", out).status == 0
+    for row in read(out):
+        assert row["prediction"] == str(float(row["probability of False"]) <= 0.001)
+    for command in (["evaluate", houses / "dear"], ["predict", houses / "dear", data]):
+        refused = handloom(*command, "--positive", "Fals", "--threshold", 0.2)
+        assert refused.status == 1
+        assert "Did you mean 'False'?" in refused.err
+    alone = handloom("predict", houses / "dear", data, "--positive", "False")
+    assert "add --threshold" in alone.err
+    refused = handloom("evaluate", houses / "price", "--positive", "False")
+    assert "positive is for two classes, got 'False'" in refused.err
+
+
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
 def test_a_threshold_elsewhere_is_refused(
     handloom: Command, houses: Path, trained: Path, command: str
@@ -132,3 +158,5 @@ def test_a_network_with_one_output_for_two_classes_is_evaluated(
     ended = handloom("evaluate", tmp_path / "model")
     assert ended.status == 0, ended.err
     assert "lower, the positive class, is predicted above the probability 0.5" in ended.out
+    other = handloom("evaluate", tmp_path / "model", "--positive", "upper")
+    assert "upper, the positive class, is predicted above the probability 0.5" in other.out

@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 from tests.cli.table_files import read, table
 from tests.helpers.pages import parsed
 
-from handloom import Model
+from handloom import Model, open_table
 from handloom.cli.table_predictions import harmless
 
 
@@ -184,13 +184,36 @@ def test_another_table_is_evaluated_whole_and_that_of_the_run_by_its_test_rows(
     assert ended.status == 0
     assert "50 rows" in ended.out
     assert "25 rows with 1 category that the training rows lack, such as 'Atlantis'" in ended.err
-    assert "all 50 rows are test rows, as it is not the table of the run" in ended.err
+    assert "all 50 rows are used, as it is not the table of the run\n" in ended.err
     copy = tmp_path / "copy.csv"
     copy.write_bytes((houses / "houses.csv").read_bytes())
     for own in (houses / "houses.csv", copy):
         ended = handloom("evaluate", houses / "dear", "--data", own)
         assert "32 rows" in ended.out
         assert ended.out == handloom("evaluate", houses / "dear").out
+
+
+def test_training_rows_in_another_file_are_told(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    lines = (houses / "houses.csv").read_text().splitlines()
+    new = [",".join([f"{row}.25", *lines[row].split(",")[1:]]) for row in range(20, 60)]
+    splits = open_table(houses / "houses.csv", "dear", drop=["note", "price"])
+    training, test = splits.train.row_numbers, splits.test.row_numbers
+    assert training is not None
+    assert test is not None
+    for others, told in (
+        ([lines[1 + row] for row in training[:30]], "; all equal training rows of the run: "),
+        ([*new, *(lines[1 + row] for row in training[:9])], "; 9 of them equal a training row"),
+        ([lines[1 + row] for row in test], "; 1 of them equals a training row"),  # by chance
+        (new, "as it is not the table of the run\n"),
+    ):
+        other = tmp_path / "other.csv"
+        other.write_text("\n".join([lines[0], *others]) + "\n")
+        ended = handloom("evaluate", houses / "dear", "--data", other)
+        assert ended.status == 0, ended.err
+        assert f"all {len(others)} rows are used" in ended.err
+        assert told in ended.err
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_classes_of_unequal_size_and_the_positive_one(
     assert ended.status == 0, ended.err
     assert "False, the positive class, is predicted above the probability 0.5" in ended.out
     assert "train with --positive True" in ended.out
-    assert "train with --positive True" in handloom("evaluate", out).out
+    assert "(for the other: --positive True)" in handloom("evaluate", out).out
     run = RunFolder.open(out)
     assert run.description.settings["class_weight"] == "balanced"
     assert run.model().class_names == ("True", "False")

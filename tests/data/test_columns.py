@@ -12,6 +12,8 @@ import pytest
 from handloom import ConfigurationError, DataError, Dataset, DataWarning, split_frame
 from handloom.data import Columns
 from handloom.data.column_statistics import MAX_ONE_HOT
+from handloom.data.columns import Remarks
+from handloom.data.table import table_of
 
 pd: Any = pytest.importorskip("pandas")
 
@@ -186,6 +188,43 @@ def test_other_rows_are_matched_by_name_in_any_order_and_their_differences_told(
     assert not changed[:, -1].any()
 
 
+def test_numbers_far_outside_the_training_range_are_told() -> None:
+    rare = (np.arange(ROWS) == 5).astype(float)  # one row of sixty, 8 standard deviations away
+    columns, frame = learned(rare=rare, size=np.arange(ROWS) * 1.0), passengers(rare=rare)
+    assert told(lambda: columns.transform(frame.assign(size=59.0))) == []
+    assert told(lambda: columns.transform(frame.assign(size=118.0, rare=2.0, alone=True))) == []
+    strange = frame.assign(size=[300.0, -4000.0, np.nan] + [59.0] * 57, rare=3.0)
+    assert told(lambda: columns.transform(strange))[:2] == [
+        "column 'rare': 60 rows with numbers far outside the range of the training rows, 0 to 1; "
+        "the farthest is 3",
+        "column 'size': 2 rows with numbers far outside the range of the training rows, 0 to 59; "
+        "the farthest is -4000",
+    ]
+    (note,) = told(lambda: columns.transform(frame.iloc[:1].assign(size=59000)))
+    assert note == (
+        "column 'size': 1 row with a number far outside the range of the training rows, 0 to 59; "
+        "59000"
+    )
+
+
+def test_numbers_of_several_chunks_are_counted_together_and_old_columns_have_no_range() -> None:
+    columns = learned()
+    far = passengers(age=[5000.0, 1000.0] + [40.0] * 58)
+    tables = [table_of(far.iloc[:1]), table_of(far.iloc[1:])]
+    remarks, notes = Remarks(columns), list[str]()
+    for table in tables:
+        for chunk in table.chunks():
+            columns.encode(chunk, remarks)
+    remarks.tell(notes.append)
+    assert len(notes) == 1
+    assert notes[0].startswith("column 'age': 2 rows")
+    assert notes[0].endswith("the farthest is 5000")
+    saved = columns.to_json()
+    for each in saved["inputs"]:
+        del each["low"], each["high"]
+    assert told(lambda: Columns.from_json(saved).transform(far)) == []
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -255,7 +294,8 @@ def test_a_split_learns_from_the_training_rows_alone() -> None:
     assert (again.inputs == splits.train.inputs).all()
     changed = frame.copy()
     changed.loc[~changed.index.isin(rows), "age"] = 1e6  # of test rows: nothing learned changes
-    assert split_frame(changed, "sex", test=0.25, seed=1).train.columns == columns
+    with pytest.warns(DataWarning, match="'age': 15 rows with numbers far outside the range of "):
+        assert split_frame(changed, "sex", test=0.25, seed=1).train.columns == columns
 
 
 def test_columns_are_the_same_from_json_and_other_json_is_refused() -> None:

@@ -52,6 +52,24 @@ def test_class_weights_weigh_the_rows_of_a_class() -> None:
     np.testing.assert_allclose(weights_of(balanced), weights_of(by_row), rtol=1e-9)
 
 
+def test_validation_rows_have_the_class_weights_of_the_training_rows() -> None:
+    few = np.flatnonzero((y > 0) | (np.arange(120) < 30))
+    options = {"class_weight": "balanced", "max_iter": 5, "restore_best": True}
+    balanced = classifier(**options).fit(X[few], y[few], X_val=X, y_val=y)
+    weights = (90 / 3 / np.array([10, 40, 40]))[y]
+    chosen = balanced.predict_proba(X)[np.arange(120), y]
+    best = np.average(-np.log(chosen), weights=weights)
+    losses, scores = map(np.array, (balanced.validation_loss_curve_, balanced.validation_scores_))
+    assert losses.min() == pytest.approx(best, rel=1e-6)
+    score = np.average(balanced.predict(X) == y, weights=weights)
+    assert scores[losses.argmin()] == pytest.approx(score)
+
+
+def test_validation_rows_that_weigh_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="X_val, y_val: class_weight must give at least one row"):
+        classifier(class_weight={1: 0.0}).fit(X, y, X_val=X[y == 1], y_val=y[y == 1])
+
+
 def test_class_weights_that_mean_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="class_weight names classes"):
         classifier(class_weight={0: 1.0, 7: 2.0}).fit(X, y)

@@ -76,9 +76,9 @@ def test_only_two_classes_are_split_in_proportion() -> None:
 
 def test_class_weights_and_sample_weights_are_multiplied() -> None:
     task = Classification(Labels.of(ANIMALS), class_weight={"cat": 3.0})
-    weights = task.row_weights(
-        ANIMALS, np.array([1.0, 2.0, 1.0, 0.0]), np.float64, incremental=False
-    )
+    of_rows = np.array([1.0, 2.0, 1.0, 0.0])
+    of_classes = task.class_weights(ANIMALS, of_rows, incremental=False)
+    weights = task.row_weights(ANIMALS, of_rows, of_classes, np.float64)
     assert weights is not None
     assert weights.tolist() == [3.0, 2.0, 1.0, 0.0]
-    assert Regression(1).row_weights(PAIR, weights, np.float64, incremental=False) is weights
+    assert Regression(1).row_weights(PAIR, weights, None, np.float64) is weights

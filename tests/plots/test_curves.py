@@ -34,6 +34,20 @@ class TestTrainingCurves:
         assert figure.axes[-1].get_xlabel() == "epoch"
         assert figure.get_suptitle() == "pets-3: small"
 
+    def test_a_learning_rate_that_never_changes_is_in_the_title(self) -> None:
+        runs = [history(falling(9), validated=True), history(falling(5))]
+        for run in runs:
+            run.records = [replace(record, learning_rate=1e-3) for record in run.records]
+        for figure in (curves(runs[0]), curves(*runs)):
+            assert [axes.get_ylabel() for axes in figure.axes] == ["accuracy (%)", "loss"]
+            assert figure.axes[-1].get_xlabel() == "epoch"
+            assert figure.get_suptitle() == "pets-3: small, learning rate 0.001"
+        runs[1].records = [replace(record, learning_rate=1e-2) for record in runs[1].records]
+        assert curves(*runs).axes[-1].get_ylabel() == "learning rate"
+        alone = [replace(record, accuracy=None) for record in runs[1].records]
+        runs[1].records = alone
+        assert [axes.get_ylabel() for axes in curves(runs[1]).axes] == ["loss"]
+
     def test_a_regression_has_no_panel_of_accuracies_and_a_legend(self) -> None:
         sound = history(falling(20), validated=True)
         sound.records = [

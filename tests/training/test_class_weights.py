@@ -9,6 +9,7 @@ from tests.helpers.training import BACKENDS, HELD_OUT, ROWS, continuous_targets,
 
 from handloom import (
     SGD,
+    BestWeights,
     Checkpoints,
     ConfigurationError,
     DataError,
@@ -85,14 +86,71 @@ def test_digits_as_names_are_names() -> None:
     assert set(weights[swapped.targets != 2]) == {1.0}
 
 
-def test_validation_rows_have_no_weights() -> None:
-    losses = []
-    for class_weight in (None, {0: 5.0}):
-        history = Trainer(network(ROWS), SGD(), 1e-12, epochs=1).fit(
-            ROWS, HELD_OUT, class_weight=class_weight
-        )
-        losses.append(history["validation_loss"][0])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+def validated(**arguments: Any) -> Any:
+    """Return loss and accuracy of the validation rows, with the initial weights."""
+    made = Trainer(network(ROWS), SGD(), 1e-12, epochs=1, batch_size=50)
+    (record,) = made.fit(ROWS, HELD_OUT, **arguments).records
+    return record.validation_loss, record.validation_accuracy
+
+
+def test_the_validation_loss_is_weighted_like_the_training_loss() -> None:
+    probabilities = network(ROWS).predict(HELD_OUT.inputs)
+    of_rows = np.array([5.0, 1.0, 1.0])[HELD_OUT.targets]
+    losses = -np.log(probabilities[np.arange(len(HELD_OUT)), HELD_OUT.targets])
+    loss = np.average(losses, weights=of_rows)
+    plain, accuracy = validated()
+    assert abs(plain - loss) > 0.01
+    assert validated(class_weight={0: 5.0}) == (pytest.approx(loss, rel=1e-5), accuracy)
+    assert validated(validation_weights=of_rows) == (pytest.approx(loss, rel=1e-5), accuracy)
+
+
+def test_weights_of_validation_rows_multiply_those_of_classes() -> None:
+    of_rows = np.linspace(0.0, 2.0, len(HELD_OUT))
+    product = of_rows * np.array([5.0, 1.0, 1.0])[HELD_OUT.targets]
+    both = validated(validation_weights=of_rows, class_weight={0: 5.0})
+    assert both == pytest.approx(validated(validation_weights=product), rel=1e-5)
+
+
+def test_balanced_weights_of_validation_rows_are_those_of_the_training_rows() -> None:
+    few = RARE.take(np.flatnonzero((RARE.targets != 2) | (np.arange(len(RARE)) < 210)))
+    made = trainer(RARE)
+    prepared = made.prepare(few, RARE, class_weight="balanced")
+    weights, of_training = prepared.validation_weights, prepared.arrays.weights
+    assert weights is not None
+    assert of_training is not None
+    for index in range(3):
+        assert set(weights[RARE.targets == index]) == set(of_training[few.targets == index])
+
+
+def test_the_kept_epoch_is_that_of_the_lowest_weighted_loss() -> None:
+    rng = np.random.default_rng(0)
+    y = (np.arange(400) % 10 == 0).astype(int)  # one row of ten, and the classes overlap
+    x = (rng.standard_normal((400, 3)) + 0.8 * y[:, None]).astype("float32")
+    data, held_out = Dataset(x[:200], y[:200]), Dataset(x[200:], y[200:])
+
+    def kept(**weights: Any) -> Any:
+        made = trainer(data, epochs=15, batch_size=20, callbacks=[best := BestWeights()])
+        history = made.fit(data, held_out, **weights)
+        assert best.epoch == history["validation_loss"].argmin()
+        return best.epoch
+
+    weighted = kept(class_weight={1: 9.0})
+    by_row = {"sample_weights": 1.0 + 8.0 * y[:200], "validation_weights": 1.0 + 8.0 * y[200:]}
+    assert weighted == kept(**by_row)
+    assert weighted != kept(sample_weights=by_row["sample_weights"])
+
+
+def test_validation_rows_without_a_weight_are_refused() -> None:
+    only_b = RARE.take(np.flatnonzero(RARE.targets == 1))
+    with pytest.raises(DataError, match="a validation row a weight above zero, got zero"):
+        trainer().fit(RARE, only_b, class_weight={"b": 0.0})
+    weights = np.ones(len(RARE))
+    with pytest.raises(DataError, match=r"validation_weights must have shape \(\d+,\), got"):
+        trainer().fit(RARE, only_b, validation_weights=weights)
+    with pytest.raises(ConfigurationError, match="validation_weights are of validation rows"):
+        trainer().fit(RARE, validation_weights=weights)
+    with pytest.raises(ConfigurationError, match="if there are validation_weights, got a fraction"):
+        trainer().fit(RARE, 0.2, validation_weights=weights)
 
 
 def test_a_held_out_fraction_is_possible() -> None:
@@ -112,6 +170,21 @@ def test_a_resume_with_others_is_refused(tmp_path: Path) -> None:
         fit()
     with pytest.raises(ModelError, match="there are sample_weights, the checkpoint"):
         fit(class_weight={"a": 2.0}, sample_weights=np.full(len(RARE), 2.0))
+
+
+def test_a_resume_continues_the_weighted_validation_loss(tmp_path: Path) -> None:
+    weights = np.linspace(0.5, 2.0, len(HELD_OUT))
+
+    def fit(epochs: int, weights: Any = weights, folder: str = "a", **more: Any) -> Any:
+        made = trainer(ROWS, epochs=epochs, checkpoints=Checkpoints(tmp_path / folder))
+        arguments = {"validation_weights": weights, "class_weight": {0: 3.0}}
+        return made.fit(ROWS, HELD_OUT, **{**arguments, **more})["validation_loss"]
+
+    whole = fit(4, folder="whole")
+    fit(2)
+    with pytest.raises(ModelError, match="the values of weights of validation rows are not those"):
+        fit(4, None, resume=True)
+    assert np.array_equal(fit(4, resume=True), whole)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,24 @@ def test_a_single_output_is_two_classes(last: list[type[Layer]], threshold: floa
     assert measured.regression is None
 
 
+def test_the_first_class_may_be_the_positive_one() -> None:
+    made = model(ROWS, BinaryCrossEntropy())
+    names = evaluate(made, ROWS).class_names
+    usual = evaluate(made, ROWS, threshold=0.7, positive=names[1])
+    assert np.array_equal(usual.confusion, evaluate(made, ROWS, threshold=0.7).confusion)
+    other = evaluate(made, ROWS, threshold=0.3 + 1e-9, positive=names[0])
+    assert np.array_equal(other.confusion, usual.confusion)
+    assert usual.binary is not None
+    assert other.binary is not None
+    assert other.binary.positive == names[0]
+    assert other.binary.roc_auc == pytest.approx(usual.binary.roc_auc)
+    assert other.binary.brier == pytest.approx(usual.binary.brier)
+    with pytest.raises(
+        ConfigurationError, match=r"unknown positive class 'il'.* Did you mean 'ill'"
+    ):
+        evaluate(made, ROWS, positive="il")
+
+
 def test_two_outputs_are_two_classes_too() -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     data = features(classes=2)

@@ -20,9 +20,10 @@ import pytest
 from tests.helpers.processes import running
 from tests.helpers.training import At, features, network
 
-from handloom import SGD, Callback, Dense, Sequential, StopReason, Trainer, silhouettes
+from handloom import SGD, Callback, Dense, History, Sequential, StopReason, Trainer, silhouettes
 from handloom.errors import ConfigurationError
 from handloom.training import Checkpoints, EpochRecord, TrainingState
+from handloom.training.objective import Measurement
 
 DATA = silhouettes(rows=100, test_rows=20).train
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -336,6 +337,27 @@ def test_ctrl_c_ends_training_tidily_and_the_handler_is_restored() -> None:
     assert len(history) == 3
     assert np.isfinite(made.parameters.vector).all()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+class InterruptedStep(Callback):
+    """Sends Ctrl-C to this process after some steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_step_end(self, *, state: TrainingState, measured: Measurement) -> None:
+        if state.progress.steps == self.steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize(("steps", "words"), [(1, "1 step"), (2, "2 steps")])
+def test_ctrl_c_in_the_first_epoch_says_how_many_steps_were_made(steps: int, words: str) -> None:
+    made = Trainer(network(DATA), SGD(), 0.1, batch_size=50, callbacks=[InterruptedStep(steps)])
+    with pytest.warns(UserWarning, match="training was interrupted by SIGINT: it ended after"):
+        history = made.fit(DATA)
+    assert history.ended == f"stopped in epoch 1 after {words}: interrupted"
+    assert (history.stopped_in, history.stopped_steps) == (0, steps)
+    assert History.from_json(history.to_json()).ended == history.ended
 
 
 class InterruptedCheck(Callback):

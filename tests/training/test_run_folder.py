@@ -294,6 +294,7 @@ RECORDED: list[Any] = [[], {"a b": 1.0}, {"a": "b"}]
         *({"records": [{**RECORD, "recorded": more}]} for more in RECORDED),
         {"stopped_in": "7"},
         {"stopped_in": -1},
+        {"stopped_steps": "7"},
         {"stop_reason": "plateau"},
         {"divergence": {}},
         {"layers": [[0]]},

@@ -9,7 +9,7 @@ import typer
 
 from handloom.cli.console import Lines, say, show_items, show_table
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
-from handloom.training.diagnosis_view import MEANINGS
+from handloom.training.diagnosis_view import MEANINGS, meanings
 from handloom.training.findings import findings
 from handloom.training.history import History
 from handloom.training.run_folder import RESULTS, RunFolder
@@ -66,11 +66,11 @@ def _show_epochs(run: Path, history: History, diagnosis: Diagnosis) -> None:
 
 
 def _show_layers(last: ProbeRecord) -> None:
-    rows = [_row(each) for each in last.layers]
+    rows, explained = [_row(each) for each in last.layers], meanings(last.dead_rows)
     caption = [
-        f"{name}: {MEANINGS[name]}"
+        f"{name}: {explained[name]}"
         for name, cells in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-        if name in MEANINGS and any(cells)
+        if name in explained and any(cells)
     ]
     _show(f"Layers after epoch {last.epoch + 1}", COLUMNS, rows, caption=caption)
 

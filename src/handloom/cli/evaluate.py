@@ -35,16 +35,20 @@ def evaluate(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Two classes: the probability of the second one above which it is predicted.",
+            help="Two classes: the probability of the positive one above which it is predicted.",
             show_default="0.5",
         ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Two classes: the positive one.", show_default="the second"),
     ] = None,
 ) -> None:
     """Evaluate a trained network on the test set of a dataset.
 
     By default the dataset is that of the training, as its run folder describes it. All rows of
-    another table are test rows; of a regression, the errors are in the units of the target. Two
-    classes have ROC AUC and Brier score too. Examples:
+    another table are used; of a regression, the errors are in the units of the target. Two classes
+    have ROC AUC and Brier score too. Examples:
 
     handloom evaluate runs/train-1 --data fashion-mnist
 
@@ -55,7 +59,7 @@ def evaluate(
     splits = dataset_for(run, model, data, options)
     if averaged and not splits.test.has_classes:
         raise ConfigurationError("--views is for images; leave it out")
-    evaluation = measure(model, splits.test, averaged, threshold=threshold)
+    evaluation = measure(model, splits.test, averaged, threshold=threshold, positive=positive)
     if evaluation.quantiles is not None:
         show_quantiles(f"{run} on {splits.name}", splits.test, evaluation.quantiles)
         return
@@ -79,7 +83,7 @@ def evaluate(
         ],
         caption=[
             f"{len(splits.test):,} rows",
-            *of_two_classes(evaluation, names, of_table=splits.test.columns is not None),
+            *of_two_classes(evaluation, names, "--positive"),
             *([UNDEFINED] if undefined else []),
         ],
     )

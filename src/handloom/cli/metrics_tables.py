@@ -45,17 +45,21 @@ def show_quantiles(title: str, data: Dataset, metrics: QuantileMetrics) -> None:
     show_table(title, heads, rows, caption=[f"{len(data):,} rows"])
 
 
-def of_two_classes(
-    evaluation: Evaluation, names: tuple[str, ...], *, of_table: bool = False
-) -> list[str]:
+def of_two_classes(evaluation: Evaluation, names: tuple[str, ...], other: str = "") -> list[str]:
     """Return lines with the metrics of two classes, which accuracy alone does not show.
 
-    Of a table they say how the other class becomes the positive one.
+    Parameters
+    ----------
+    evaluation : Evaluation
+    names : tuple of str
+    other : str
+        The option by which the other class becomes the positive one, if there is one.
     """
     if (binary := evaluation.binary) is None:
         return []
     rows = evaluation.confusion.sum(axis=1)
-    other = f" (for the other: train with --positive {shlex.quote(names[0])})" if of_table else ""
+    (negative,) = (name for name in names if name != binary.positive)
+    other = f" (for the other: {other} {shlex.quote(negative)})" if other else ""
     share, most = rows.max() / rows.sum(), names[int(rows.argmax())]
     return [
         f"ROC AUC {binary.roc_auc:.4f}, Brier score {binary.brier:.4f}; {binary.positive}, the "

@@ -77,9 +77,15 @@ def predict(
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Tables of two classes: the probability of the second one above which it is "
+            help="Tables of two classes: the probability of the positive one above which it is "
             "predicted.",
             show_default="0.5",
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            help="With --threshold: the positive class.", show_default="the second of the two"
         ),
     ] = None,
 ) -> None:
@@ -98,11 +104,12 @@ def predict(
     if any(map(is_table, images)):
         if len(images) > 1:
             raise DataError(f"a table is predicted alone: name one file, got {len(images)}")
-        refuse_other_options(context, "a table", ("run", "images", "out", "threshold"))
-        predict_table(run, load_model(run), images[0], out, threshold)
+        refuse_other_options(context, "a table", ("run", "images", "out", "threshold", "positive"))
+        predict_table(run, load_model(run), images[0], out, threshold, positive)
         return
-    if threshold is not None:
-        raise DataError("--threshold is for tables: the probabilities of images are shown")
+    for name, value in (("--threshold", threshold), ("--positive", positive)):
+        if value is not None:
+            raise DataError(f"{name} is for tables: the probabilities of images are shown")
     if out is not None:
         raise DataError("--out is for tables: the predictions of images are shown")
     if invert and not as_is:

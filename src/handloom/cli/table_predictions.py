@@ -4,7 +4,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
+
+import numpy as np
+import numpy.typing as npt
 
 from handloom.cli.console import note, say, show_table
 from handloom.cli.options import require_folder_of, require_new_file
@@ -12,10 +15,11 @@ from handloom.data.cells import TEXT
 from handloom.data.formats.tables import open_file
 from handloom.data.frames import Column
 from handloom.data.table import Chunk
+from handloom.errors import ConfigurationError
 from handloom.files import FileError
 from handloom.model import Model, both_classes
 from handloom.parameters import Array
-from handloom.training.evaluation_metrics import checked_threshold
+from handloom.training.evaluation_metrics import checked_positive, checked_threshold
 from handloom.training.tables import predictions_of
 
 FIRST_ROWS = 10
@@ -28,8 +32,25 @@ RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b",
 """The first characters of a text that a spreadsheet may run, also those of full width."""
 
 
+class _Limit(NamedTuple):
+    """Of two classes, the probability of the positive one above which it is predicted."""
+
+    threshold: float
+    positive: int
+
+    def predicted(self, values: Array) -> npt.NDArray[np.intp]:
+        """Return the index of the class of each row of probabilities, shape (n, 2)."""
+        above = values[:, self.positive] > self.threshold
+        return np.where(above, self.positive, 1 - self.positive)
+
+
 def predict_table(
-    run: Path, model: Model, path: Path, out: Path | None, threshold: float | None = None
+    run: Path,
+    model: Model,
+    path: Path,
+    out: Path | None,
+    threshold: float | None = None,
+    positive: str | None = None,
 ) -> None:
     """Predict the rows of a table, and write them with their predictions, or show the first.
 
@@ -43,7 +64,9 @@ def predict_table(
     out : Path or None
         The new CSV file.
     threshold : float, optional
-        Of two classes: the probability of the second one above which it is predicted.
+        Of two classes: the probability of the positive one above which it is predicted.
+    positive : str, optional
+        The name of the positive class, by default the second.
 
     Raises
     ------
@@ -55,7 +78,14 @@ def predict_table(
     if out is not None:
         require_new_file("--out", out, ".csv")
         require_folder_of("--out", out)
-    limit = checked_threshold(threshold, binary=len(_classes(model)) == 2)
+    if positive is not None and threshold is None:
+        raise ConfigurationError(
+            "--positive says whose probability --threshold is about: add --threshold"
+        )
+    classes = _classes(model)
+    limit = _Limit(
+        checked_threshold(threshold, binary=len(classes) == 2), checked_positive(positive, classes)
+    )
     table = open_file(path, tell=note)
     names = prediction_names(model, table.names)
     predicted = predictions_of(model, table, tell=note)
@@ -68,10 +98,10 @@ def predict_table(
     say(f"Wrote {count:,} rows with predictions to {out}")
 
 
-def _show_first(title: str, model: Model, values: Array, threshold: float) -> None:
+def _show_first(title: str, model: Model, values: Array, limit: _Limit) -> None:
     """Show rows with their predictions, and the probabilities of the most probable classes."""
     classes = _classes(model)
-    cells = list(_cells(model, values, threshold))
+    cells = list(_cells(model, values, limit))
     heads = ["prediction"] if classes else _outputs(model)
     if 0 < len(classes) <= FEW_CLASSES:
         heads += [f"probability of {name}" for name in classes]
@@ -119,17 +149,17 @@ def harmless(text: str) -> str:
 
 
 def _records(
-    model: Model, predicted: Iterator[tuple[Chunk, Array]], threshold: float
+    model: Model, predicted: Iterator[tuple[Chunk, Array]], limit: _Limit
 ) -> Iterator[list[str]]:
     """Yield the rows of a table as texts, with their predictions."""
     for chunk, values in predicted:
         texts = [_texts(column) for column in chunk.columns.values()]
-        cells = _cells(model, values, threshold)
+        cells = _cells(model, values, limit)
         for row, added in zip(zip(*texts, strict=True), cells, strict=True):
             yield [*map(harmless, row), *added]
 
 
-def _cells(model: Model, values: Array, threshold: float) -> Iterator[list[str]]:
+def _cells(model: Model, values: Array, limit: _Limit) -> Iterator[list[str]]:
     """Yield the cells of the predictions of each row."""
     names = _classes(model)
     if not names:
@@ -137,8 +167,7 @@ def _cells(model: Model, values: Array, threshold: float) -> Iterator[list[str]]
             yield [f"{value:.9g}" for value in row]
         return
     values = both_classes(values)
-    two = len(names) == 2
-    predicted = (values[:, 1] > threshold).astype(int) if two else values.argmax(axis=1)
+    predicted = limit.predicted(values) if len(names) == 2 else values.argmax(axis=1)
     for row, best in zip(values, predicted, strict=True):
         yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
 

@@ -322,7 +322,9 @@ def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
         [*rows, _row("test", test.accuracy, test.loss, classes=classes)],
         caption=[
             *of_two_classes(
-                test, splits.test.class_names, of_table=splits.test.columns is not None
+                test,
+                splits.test.class_names,
+                "train with --positive" if splits.test.columns is not None else "",
             ),
             *_of_two_losses(loss),
             *_kept(trained),

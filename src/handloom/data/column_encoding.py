@@ -46,6 +46,8 @@ class ColumnEncoding:
     embedded : bool
         Whether the column becomes indices: 0 for a missing value, 1 for an unseen one, and from 2
         on the categories.
+    low, high : float or None
+        The smallest and the largest number; None for categories.
 
     Raises
     ------
@@ -60,6 +62,8 @@ class ColumnEncoding:
     scale: float = 0.0
     categories: tuple[str, ...] = ()
     embedded: bool = False
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -70,6 +74,9 @@ class ColumnEncoding:
         require_number(f"mean {column}", self.mean)
         require_number(f"scale {column}", self.scale, minimum=0.0)
         require_bool(f"embedded {column}", self.embedded)
+        if self.low is not None or self.high is not None:
+            low = require_number(f"low {column}", self.low)
+            require_number(f"high {column}", self.high, minimum=low)
         texts = all(isinstance(each, str) for each in self.categories)
         if not texts or len(set(self.categories)) < len(self.categories):
             raise ConfigurationError(f"categories {column} must be different texts")
@@ -113,6 +120,20 @@ class ColumnEncoding:
                     labels[row] = self._index_of_number.get(value, UNSEEN)
         return np.where(cells.missing, MISSING, np.array(labels, np.int64).reshape(-1))
 
+    def far_outside(self, cells: Cells) -> npt.NDArray[np.bool_]:
+        """Return which numbers are farther outside of the training range than it is wide.
+
+        Of normal numbers a thousand training rows span about 6 standard deviations, so such a
+        number is about 10 from the mean. The range, unlike the deviation, is right for rare values
+        too: no training row is ever outside, and a single 1 among thousands of 0 is not far.
+        """
+        if self.kind != "number" or not self.scale or self.low is None or self.high is None:
+            return np.zeros(len(cells.missing), bool)
+        with np.errstate(over="ignore"):
+            width = self.high - self.low
+            far = (cells.values < self.low - width) | (cells.values > self.high + width)
+        return far & ~cells.missing
+
     def write(self, cells: Cells, out: npt.NDArray[np.float32]) -> None:
         """Write the columns of the rows into ``out``, shape (n, columns)."""
         if self.kind == "category":
@@ -143,6 +164,8 @@ class ColumnEncoding:
         ConfigurationError
             If a value is missing, unknown or invalid.
         """
+        if isinstance(values, dict):  # columns that were saved before had no range
+            values = {"low": None, "high": None, **values}
         described = closed_object("a column", values, cls.__dataclass_fields__)
         return cls(**{**described, "categories": text_list("categories", described["categories"])})
 

@@ -176,8 +176,15 @@ class ColumnStatistics:
                 f"{self.where}column {self.name!r} may be an identifier: all its {self.rows:,} "
                 f"integers differ; if so, {self._leave_out}"
             )
-        kind = "boolean" if self.kind == "boolean" else "number"
-        return ColumnEncoding(self.name, kind, self.missing, self.mean, scale)  # type: ignore[arg-type]
+        return ColumnEncoding(
+            self.name,
+            "boolean" if self.kind == "boolean" else "number",
+            self.missing,
+            self.mean,
+            scale,
+            low=self.low,
+            high=self.high,
+        )
 
     @property
     def _leave_out(self) -> str:

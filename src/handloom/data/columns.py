@@ -96,8 +96,9 @@ class Columns:
     def transform(self, frame: object, *, tell: Tell = warn) -> npt.NDArray[np.float32]:
         """Return the flat rows of a raw frame, shape (n, columns).
 
-        Columns are matched by name, in any order. Unseen categories, missing values in a column
-        that had none in the training rows, and further columns, which are ignored, are told.
+        Columns are matched by name, in any order. Unseen categories, numbers that are farther
+        outside of the range of the training rows than it is wide, missing values in a column that
+        had none in the training rows, and further columns, which are ignored, are told.
 
         Parameters
         ----------
@@ -213,12 +214,16 @@ class Remarks:
     def __init__(self, columns: Columns) -> None:
         self._unseen: dict[str, Counter[str]] = {each.name: Counter() for each in columns.inputs}
         self._missing: Counter[str] = Counter()
+        self._far: dict[str, _FarNumbers] = {}
 
     def add(self, encoding: ColumnEncoding, cells: Cells) -> None:
-        """Count the unseen categories and the missing values of a column."""
+        """Count unseen categories, numbers far outside and missing values of a column."""
         if encoding.kind == "category":
             unseen = encoding.indices(cells) == UNSEEN
             self._unseen[encoding.name].update(cells.texts[unseen].tolist())
+        elif (far := encoding.far_outside(cells)).any():
+            seen = self._far.setdefault(encoding.name, _FarNumbers(encoding))
+            seen.add(cells.values[far])
         if not encoding.missing:
             self._missing[encoding.name] += int(cells.missing.sum())
 
@@ -232,12 +237,37 @@ class Remarks:
                     f"categor{several} that the training rows lack, such as "
                     f"{unseen.most_common(1)[0][0]!r:.60}; treated as unseen"
                 )
+        for seen in self._far.values():
+            tell(str(seen))
         for name, rows in self._missing.items():
             if rows:
                 tell(
                     f"column {name!r}: {rows:,} row{'s' * (rows > 1)} without a value, of which "
                     "the training rows had none; treated as an average row"
                 )
+
+
+@dataclass
+class _FarNumbers:
+    """The numbers of a column far outside of the training range: their count and the farthest."""
+
+    encoding: ColumnEncoding
+    rows: int = 0
+    farthest: float = 0.0
+
+    def add(self, values: npt.NDArray[np.float64]) -> None:
+        """Count numbers, shape (n,)."""
+        both = np.append(values, self.farthest) if self.rows else values
+        self.farthest = float(both[np.abs(both - self.encoding.mean).argmax()])
+        self.rows += len(values)
+
+    def __str__(self) -> str:
+        own, several = self.encoding, self.rows > 1
+        return (
+            f"column {own.name!r}: {self.rows:,} row{'s' * several} with "
+            f"{'numbers' if several else 'a number'} far outside the range of the training rows, "
+            f"{own.low:.6g} to {own.high:.6g}; {'the farthest is ' * several}{self.farthest:.6g}"
+        )
 
 
 def require_same_columns(

@@ -1,4 +1,6 @@
-"""Whether validation rows are training rows: by their memory, and by a few rows that are sought."""
+"""Whether rows are training rows: by their memory, by a few rows that are sought, or by all."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,20 @@ def are_training_rows(train: Dataset, validation: Dataset) -> bool:
     if chosen[-1] >= len(x):
         return False
     return np.array_equal(x[chosen], rows) and np.array_equal(train.targets[chosen], targets)
+
+
+def rows_in_common(train: Dataset, other: Dataset) -> int:
+    """Return how many rows of another dataset equal a training row, with the same target.
+
+    Both have rows of the same shape and dtype, as tables that the same columns encoded.
+    """
+    known = set(_digests(train))
+    return sum(digest in known for digest in _digests(other))
+
+
+def _digests(data: Dataset) -> Iterator[int]:
+    for row, target in zip(data.inputs, data.targets, strict=True):
+        yield hash((row.tobytes(), target.tobytes()))
 
 
 def _share_memory(x: object, others: object) -> bool:

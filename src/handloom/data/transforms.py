@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handloom.arguments import shows_call
 from handloom.backend import Backend, UsesBackend
 from handloom.errors import (
     ConfigurationError,
@@ -24,6 +25,12 @@ from handloom.errors import (
 from handloom.operations import CastRows, ScaleRows
 
 Floats = npt.NDArray[np.floating]
+
+CALL = (
+    "model.predict(rows), which transforms them itself, or model.transform(rows, out), with an "
+    "array out of floats of shape (n, d) for the result"
+)
+"""What a call of a transform without ``out`` may have meant."""
 
 
 class Transform(Protocol):
@@ -62,6 +69,7 @@ class Scale(UsesBackend):
         if self.divisor == 0.0:
             raise ConfigurationError("divisor of Scale must not be 0, got 0.0")
 
+    @shows_call(CALL)
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write the scaled `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
 
@@ -95,6 +103,7 @@ class Scale(UsesBackend):
 class AsFloat:
     """Flatten inputs without scaling."""
 
+    @shows_call(CALL)
     def __call__(self, inputs: npt.NDArray[np.generic], out: Floats) -> Floats:
         """Write `inputs`, shape (n, ...), into `out`, shape (n, d), and return it.
 

@@ -278,12 +278,15 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         random: np.random.RandomState,
     ) -> tuple[Sample, Sample | None]:
         """Return the training sample, and the validation sample if there is one."""
-        sample = training_sample(
+        sample, of_classes = training_sample(
             task, X, y, call.sample_weight, dtype, incremental=call.incremental
         )
         if call.has_validation_data:
+            continuous = self._continuous_targets
             return sample, held_out_sample(
-                self, task, call.X_val, call.y_val, dtype, continuous=self._continuous_targets
+                *(self, task, call.X_val, call.y_val, dtype),
+                continuous=continuous,
+                of_classes=of_classes,
             )
         if self.early_stopping and self.solver != "lbfgs":
             strata = task.strata(sample.targets)

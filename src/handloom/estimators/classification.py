@@ -13,7 +13,11 @@ from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
 from handloom.model import both_classes
 from handloom.parameters import Array
-from handloom.training.class_weights import balanced_weights, row_weights as weights_of_rows
+from handloom.training.class_weights import (
+    Weights,
+    balanced_weights,
+    row_weights as weights_of_rows,
+)
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -96,10 +100,10 @@ class Classification:
             return self.labels.classes[targets]
         return self.labels.decode(np.asarray(targets, np.float64), threshold=0.5)
 
-    def row_weights(
-        self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
-    ) -> Array | None:
-        """Return the product of sample weights and class weights, shape (n,).
+    def class_weights(
+        self, y: Any, sample_weights: Array | None, *, incremental: bool
+    ) -> Weights | None:
+        """Return the weight of each class, shape (k,), or None if ``class_weight`` is.
 
         Raises
         ------
@@ -107,7 +111,7 @@ class Classification:
             If class weights do not apply to these rows.
         """
         if self.class_weight is None:
-            return sample_weights
+            return None
         if self.labels.multilabel:
             raise ValueError(
                 "class_weight must be None with several labels a row, which have no single "
@@ -118,13 +122,17 @@ class Classification:
                 "class_weight must be a dict or None in partial_fit, which does not see all rows, "
                 "got 'balanced'"
             )
-        indices = self.labels.indices(y)
-        by_class = (
-            _named_weights(self.class_weight, self.labels.classes)
-            if isinstance(self.class_weight, Mapping)
-            else balanced_weights(indices, sample_weights, len(self.labels.classes))
-        )
-        return weights_of_rows(indices, sample_weights, by_class, dtype)
+        if isinstance(self.class_weight, Mapping):
+            return _named_weights(self.class_weight, self.labels.classes)
+        return balanced_weights(self.labels.indices(y), sample_weights, len(self.labels.classes))
+
+    def row_weights(
+        self, y: Any, sample_weights: Array | None, of_classes: Weights | None, dtype: Any
+    ) -> Array | None:
+        """Return the product of sample weights and class weights, shape (n,)."""
+        if of_classes is None:
+            return sample_weights
+        return weights_of_rows(self.labels.indices(y), sample_weights, of_classes, dtype)
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:
         """Return the groups of a stratified split: as in scikit-learn, only for two classes.

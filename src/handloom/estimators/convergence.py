@@ -17,7 +17,6 @@ from handloom.training.objective import Measurement
 Scorer = Callable[[Any, Any, Array | None], float]
 
 SCORE_COLUMN = "validation_score"
-WEIGHTED_LOSS_COLUMN = "weighted_validation_loss"
 
 LEAST_RATE = 1e-6
 """The learning rate at which ``"adaptive"``, which divides the rate by 5, ends training."""
@@ -40,7 +39,7 @@ class RateState:
 
 
 class RecordScore(Callback):
-    """Records the validation score, and the validation loss if rows have sample weights.
+    """Records the validation score, weighted if the rows have weights.
 
     Parameters
     ----------
@@ -62,12 +61,7 @@ class RecordScore(Callback):
             state.record(SCORE_COLUMN, measured.accuracy)
             return
         logits = predict_logits(state.network, held_out.inputs, state.loss)
-        score = math.nan
-        if held_out.weights is not None:
-            loss, _ = state.loss(logits, held_out.targets, held_out.weights)
-            state.record(WEIGHTED_LOSS_COLUMN, loss)
-        if np.isfinite(logits).all():
-            score = self._score(logits)
+        score = self._score(logits) if np.isfinite(logits).all() else math.nan
         state.record(SCORE_COLUMN, score)
 
     def _score(self, logits: Array) -> float:

@@ -10,12 +10,7 @@ from threading import Event
 
 import numpy as np
 
-from handloom.estimators.convergence import (
-    SCORE_COLUMN,
-    WEIGHTED_LOSS_COLUMN,
-    Convergence,
-    RecordScore,
-)
+from handloom.estimators.convergence import SCORE_COLUMN, Convergence, RecordScore
 from handloom.estimators.fit_records import FitInput, FitOptions, FitResult, FitState, FitWarning
 from handloom.estimators.lbfgs import minimize
 from handloom.estimators.rows import predict_logits
@@ -66,6 +61,7 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
         fit_input.sample.dataset(*described),
         None if held_out is None else held_out.dataset(*described),
         sample_weights=fit_input.sample.weights,
+        validation_weights=None if held_out is None else held_out.weights,
     )
     prepared.state.model = replace(
         prepared.state.model,
@@ -260,9 +256,6 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
         return [*recorded, *diverged_epoch]
 
     losses, scores = curve("loss"), curve(SCORE_COLUMN) if state.validates else []
-    weighted = (
-        WEIGHTED_LOSS_COLUMN if WEIGHTED_LOSS_COLUMN in history.columns else "validation_loss"
-    )
     return FitState(
         seed=earlier.seed,
         optimizer={
@@ -276,7 +269,10 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
         best_loss=float(np.fmin.reduce([earlier.best_loss, *losses])),
         best_score=float(np.fmax.reduce([earlier.best_score, *scores])),
         losses=[*earlier.losses, *losses],
-        validation_losses=[*earlier.validation_losses, *(curve(weighted) if scores else [])],
+        validation_losses=[
+            *(earlier.validation_losses),
+            *(curve("validation_loss") if scores else []),
+        ],
         scores=[*earlier.scores, *scores],
         rows_seen=earlier.rows_seen + len(history) * convergence.rows,
     )

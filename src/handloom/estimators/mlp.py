@@ -104,7 +104,7 @@ class MLPClassifier(Classifier):
         ``"softmax"``; in a `NetworkClassifier` two classes have a softmax too.
     class_weight : dict, "balanced" or None
         The weight of each class, by class; with ``"balanced"`` all classes have the same total
-        weight.
+        weight in the training rows. Validation rows have the same class weights, in loss and score.
     l1 : float
         The strength of the L1 penalty, ``l1 * sum |w|``, divided like that of ``alpha``.
     weight_decay : float

@@ -23,6 +23,7 @@ from handloom.losses import (
     output_names_of,
 )
 from handloom.parameters import Array
+from handloom.training.class_weights import Weights
 
 LOSS_NAMES = ("squared_error", "absolute_error", "huber", "poisson", "quantile")
 """The names of losses, which are scikit-learn's."""
@@ -108,8 +109,11 @@ class Regression:
         """Return targets as a scorer takes them, shape (n,) or (n, k)."""
         return _flat(targets)
 
+    def class_weights(self, y: Any, sample_weights: Array | None, *, incremental: bool) -> None:
+        """Return None: there are no classes."""
+
     def row_weights(
-        self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
+        self, y: Any, sample_weights: Array | None, of_classes: Weights | None, dtype: Any
     ) -> Array | None:
         """Return the sample weights unchanged."""
         return sample_weights

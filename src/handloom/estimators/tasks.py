@@ -7,6 +7,7 @@ import numpy.typing as npt
 from handloom.data.table_target import TableTarget
 from handloom.losses import Loss, Targets
 from handloom.parameters import Array
+from handloom.training.class_weights import Weights
 
 
 class Task(Protocol):
@@ -60,8 +61,22 @@ class Task(Protocol):
     def original(self, targets: Targets) -> Any:
         """Return encoded targets as `predict` returns them, for a scorer."""
 
+    def class_weights(
+        self, y: Any, sample_weights: Array | None, *, incremental: bool
+    ) -> Weights | None:
+        """Return the weight of each class, shape (k,), or None if all are equal.
+
+        Parameters
+        ----------
+        y : array or sparse matrix, shape (n,) or (n, k)
+            Of the training rows.
+        sample_weights : array, shape (n,), or None
+        incremental : bool
+            Whether this is a ``partial_fit``, which does not see all rows.
+        """
+
     def row_weights(
-        self, y: Any, sample_weights: Array | None, dtype: Any, *, incremental: bool
+        self, y: Any, sample_weights: Array | None, of_classes: Weights | None, dtype: Any
     ) -> Array | None:
         """Return the weight of each row, shape (n,), or None if all are equal.
 
@@ -69,13 +84,9 @@ class Task(Protocol):
         ----------
         y : array or sparse matrix, shape (n,) or (n, k)
         sample_weights : array, shape (n,), or None
+        of_classes : array of float64, shape (k,), or None
+            From `class_weights`.
         dtype : float32 or float64
-        incremental : bool
-            Whether this is a ``partial_fit``, which does not see all rows.
-
-        Returns
-        -------
-        array, shape (n,), or None
         """
 
     def strata(self, targets: Targets) -> npt.NDArray[Any] | None:

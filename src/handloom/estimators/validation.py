@@ -14,6 +14,7 @@ from handloom.errors import DataError
 from handloom.estimators.raw_rows import raw_rows
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
+from handloom.training.class_weights import Weights
 
 FLOATS = (np.float64, np.float32)
 
@@ -117,8 +118,8 @@ def target_names(y: Any, outputs: int) -> tuple[str, ...] | None:
 
 def training_sample(
     task: Task, X: Any, y: Any, sample_weight: Any, dtype: Any, *, incremental: bool
-) -> Sample:
-    """Return checked rows as a training sample, without rows of weight zero.
+) -> tuple[Sample, Weights | None]:
+    """Return checked rows as a training sample, without rows of weight zero, and class weights.
 
     Parameters
     ----------
@@ -133,6 +134,8 @@ def training_sample(
     Returns
     -------
     Sample
+    array of float64, shape (k,), or None
+        The weight of each class, which is part of the weights of the sample.
 
     Raises
     ------
@@ -143,13 +146,21 @@ def training_sample(
     if sample_weight is not None:
         refuse_masks_and_times("sample_weight", sample_weight)
         weights = _check_sample_weight(sample_weight, X, dtype=dtype, ensure_non_negative=True)
-    weights = task.row_weights(y, weights, dtype, incremental=incremental)
+    of_classes = task.class_weights(y, weights, incremental=incremental)
+    weights = task.row_weights(y, weights, of_classes, dtype)
     X, y, weights = drop_zero_weights(X, y, weights)
-    return Sample(X, task.encode(y, dtype), weights)
+    return Sample(X, task.encode(y, dtype), weights), of_classes
 
 
 def held_out_sample(
-    estimator: Any, task: Task, X_val: Any, y_val: Any, dtype: Any, *, continuous: bool
+    estimator: Any,
+    task: Task,
+    X_val: Any,
+    y_val: Any,
+    dtype: Any,
+    *,
+    continuous: bool,
+    of_classes: Weights | None = None,
 ) -> Sample:
     """Return ``X_val`` and ``y_val``, checked, as the validation sample.
 
@@ -162,6 +173,8 @@ def held_out_sample(
     dtype : float32 or float64
     continuous : bool
         Whether targets are continuous (regression targets).
+    of_classes : array of float64, shape (k,), or None
+        The class weights of the training sample.
 
     Returns
     -------
@@ -179,7 +192,11 @@ def held_out_sample(
         )
         if y_val.shape[0] < 2:
             raise ValueError(f"must hold at least 2 rows for a score, got {y_val.shape[0]}")
-        return Sample(X_val, task.encode(y_val, dtype))
+        targets = task.encode(y_val, dtype)  # classes that y does not have are refused
+        weights = task.row_weights(y_val, None, of_classes, dtype)
+        if weights is not None and not weights.any():
+            raise ValueError("class_weight must give at least one row a weight above zero")
+        return Sample(X_val, targets, weights)
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error
 

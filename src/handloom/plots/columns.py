@@ -153,8 +153,16 @@ def listed(histories: History | Sequence[History]) -> list[History]:
     """
     several = list(histories) if isinstance(histories, Sequence) else [histories]
     for history in several:
-        require_instance("a history", history, History)
+        _require_history(history)
     return several
+
+
+def _require_history(value: object) -> None:
+    if not isinstance(value, History) and "history" in dir(value):  # a trainer, or a loaded run
+        raise ConfigurationError(
+            f"a history must be a History, got a {type(value).__name__}: pass its .history"
+        )
+    require_instance("a history", value, History)
 
 
 def gather(histories: Sequence[History], column: str, axis: Axis) -> Curves:

@@ -9,6 +9,7 @@ from handloom.errors import require_instance, require_known
 from handloom.plots.columns import (
     COLUMNS,
     Axis,
+    Curves,
     column_of,
     drawn_column,
     gather,
@@ -53,9 +54,10 @@ def history(
     """Plot training curves of one model: accuracy, loss and learning rate, a panel each.
 
     A loss with L1 or L2 penalty is drawn without it, as that of validation and of the best constant
-    is. A regression has no accuracy, and no panel for it. Each metric recorded by a callback has a
-    panel between loss and learning rate. Several histories are several seeds of the model: a thin
-    line each, and their median in bold. Validation curves are dashed.
+    is. A regression has no accuracy, and no panel for it. A learning rate that never changes has no
+    panel either: it is in the title. Each metric recorded by a callback has a panel between loss
+    and learning rate. Several histories are several seeds of the model: a thin line each, and their
+    median in bold. Validation curves are dashed.
 
     Parameters
     ----------
@@ -98,12 +100,16 @@ def history(
     }
     with drawing(dataset, title, *recorded):
         measured = ["accuracy", "loss"] if _has_accuracy(histories) else ["loss"]
-        heights = [*(3 for _ in measured), *(2 for _ in recorded), 2]
+        rates = learning_rate_curves(histories, learning_rates, axis)
+        constant = _constant(rates)
+        heights = [*(3 for _ in measured), *(2 for _ in recorded), *[2] * (constant is None)]
         title = _zoomed(headline(dataset, title), axis)
+        title += "" if constant is None else f", learning rate {constant:.4g}"
         figure = new_figure(11, 1.5 + sum(heights), title)
-        panels = figure.subplots(len(heights), sharex=True, gridspec_kw={"height_ratios": heights})
-        *others, rate = panels
-        for panel, column in zip(others, measured, strict=False):
+        panels = figure.subplots(
+            len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+        )[:, 0]
+        for panel, column in zip(panels, measured, strict=False):
             training = gather(histories, drawn_column(column, histories), axis)
             held_out = gather(validated, f"validation_{column}", axis)
             name = f"training{_remark(histories)}"
@@ -111,16 +117,16 @@ def history(
             draw(panel, held_out, "validation", color=VERMILLION, line=LINES[1], marker="s")
             fit_axes(panel, [training, held_out], axis, tolerated=0.5, scale=scale)
             panel.set_ylabel(labels[column])
-        for panel, column in zip(others[len(measured) :], recorded, strict=True):
+        for panel, column in zip(panels[len(measured) :], recorded, strict=False):
             curves = gather(histories, column, axis)
             draw(panel, curves, column, color=PURPLE, line="-", marker="D")
             fit_axes(panel, [curves], axis)
             panel.set_ylabel(fill(column_of(column).label, LABEL))
-        rates = learning_rate_curves(histories, learning_rates, axis)
-        draw(rate, rates, "learning rate", color=GREEN, line="-", marker="o")
-        fit_axes(rate, [rates], axis)
-        rate.set_ylabel("learning rate")
-        rate.set_xlabel(axis.unit)
+        if constant is None:
+            draw(panels[-1], rates, "learning rate", color=GREEN, line="-", marker="o")
+            fit_axes(panels[-1], [rates], axis)
+            panels[-1].set_ylabel("learning rate")
+        panels[-1].set_xlabel(axis.unit)
         figure.align_ylabels()
         if remarks := [each for each in map(_ended_early, histories) if each]:
             more = f"; so did {len(remarks) - 1} other runs" if len(remarks) > 1 else ""
@@ -205,6 +211,12 @@ def _has_accuracy(histories: Sequence[History]) -> bool:
     """Return whether an accuracy was measured, or may be: no epoch is complete."""
     done = [record for history in histories for record in history]
     return not done or any(record.accuracy is not None for record in done)
+
+
+def _constant(rates: Curves) -> float | None:
+    """Return the rate of all runs and epochs, or None if they differ or there is none."""
+    values = rates.values[rates.known]
+    return float(values[0]) if values.size and (values == values[0]).all() else None
 
 
 def _zoomed(title: str, axis: Axis) -> str:

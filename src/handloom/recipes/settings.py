@@ -128,7 +128,9 @@ class Settings(Experiment):
         "counts, on a table with --target-scaling divide.",
     )
     class_weight: str | None = option(
-        None, "balanced: classes of few rows count as much as those of many, in the training loss."
+        None,
+        "balanced: classes of few rows count as much as those of many, in the losses of training "
+        "and validation rows.",
     )
     _: KW_ONLY
     validation_fraction: float = option(

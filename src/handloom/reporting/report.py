@@ -5,6 +5,7 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+from handloom.arguments import shows_call
 from handloom.data.dataset import Dataset, Splits
 from handloom.errors import require_instance
 from handloom.files import make_folder, write_text
@@ -15,6 +16,7 @@ from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
 from handloom.reporting.sections.study import in_order, is_study
 from handloom.training.callbacks import GridPredictions
+from handloom.training.datasets import require_model
 from handloom.training.evaluation import evaluate
 from handloom.training.history import History
 
@@ -60,6 +62,7 @@ class Report:
         return f"Report({len(self.html):,} characters; save it with .save('page.html'))"
 
 
+@shows_call("report(trainer.model(), data, history), with the rows to show predictions of as data")
 def report(
     model: Model,
     data: Dataset | Splits,
@@ -94,7 +97,7 @@ def report(
     DataError, ModelError
         If the rows do not fit the model.
     """
-    require_instance("model", model, Model)
+    require_model(model)
     if not isinstance(data, Splits):
         require_instance("data", data, Dataset)
     if history is not None:

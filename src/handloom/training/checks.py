@@ -127,7 +127,7 @@ def check_batches(network: Sequential, rows: int, batch_size: int | None) -> Non
         )
 
 
-def check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
+def check_weights(name: str, weights: npt.NDArray[np.floating], rows: int) -> None:
     """Refuse sample weights unless there is one per row, all finite, none negative, not all zero.
 
     Raises
@@ -136,6 +136,6 @@ def check_weights(weights: npt.NDArray[np.floating], rows: int) -> None:
         With the shape or the values that are expected.
     """
     if weights.shape != (rows,):
-        raise DataError(f"sample_weights must have shape ({rows},), got {weights.shape}")
+        raise DataError(f"{name} must have shape ({rows},), got {weights.shape}")
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
-        raise DataError("sample_weights must be finite, zero or more, and not all zero")
+        raise DataError(f"{name} must be finite, zero or more, and not all zero")

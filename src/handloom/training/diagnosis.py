@@ -23,7 +23,8 @@ class LayerProbe:
     gradient : float
         The root mean square of the gradient of a row's loss with respect to these outputs.
     dead : float or None
-        The fraction of units, or channels, whose output is 0 for every row; of ReLU only.
+        The fraction of units, or channels, whose output is 0 for every one of ``dead_rows`` rows;
+        of ReLU only.
     saturated : float or None
         The fraction of outputs at which the derivative nearly vanishes; of sigmoid and tanh only.
     alike : bool
@@ -74,11 +75,15 @@ class ProbeRecord:
     loss : float
         The mean loss of the rows, without penalty.
     layers : tuple of LayerProbe
+    dead_rows : int
+        The number of rows on which dead units are sought: more than those of the other
+        measurements if some units are dead on these; 0 in a record of an earlier version.
     """
 
     epoch: int
     loss: float
     layers: tuple[LayerProbe, ...]
+    dead_rows: int = 0
 
     def __repr__(self) -> str:
         count = f"{len(self.layers)} layer{'' if len(self.layers) == 1 else 's'}"
@@ -87,7 +92,7 @@ class ProbeRecord:
     def _repr_html_(self) -> str:
         """Return the table of the layers, as a notebook shows it."""
         caption = f"Each layer after epoch {self.epoch + 1}; the loss is {self.loss:.4g}."
-        return render(layers_view(self.layers, caption))
+        return render(layers_view(self.layers, caption, self.dead_rows))
 
 
 @dataclass
@@ -151,6 +156,7 @@ class Diagnosis:
                 f"Each layer after epoch {last.epoch + 1}, on {self.rows:,} training rows. Their "
                 f"loss is {last.loss:.4g}; that of the best constant prediction, of guessing, is "
                 f"{self.guessing:.4g}.",
+                last.dead_rows,
             )
         )
 
@@ -190,7 +196,8 @@ def _by_name(values: Mapping[str, Any]) -> dict[str, float]:
 def _record(values: Mapping[str, Any]) -> ProbeRecord:
     layers = tuple(_layer(each) for each in values["layers"])
     epoch = require_count("epoch", values["epoch"], minimum=0)
-    return ProbeRecord(epoch, _number(values["loss"]), layers)
+    dead_rows = require_count("dead_rows", values.get("dead_rows", 0), minimum=0)
+    return ProbeRecord(epoch, _number(values["loss"]), layers, dead_rows)
 
 
 def _layer(values: Mapping[str, Any]) -> LayerProbe:

@@ -33,7 +33,13 @@ class Measured(Protocol):
         ...
 
 
-def layers_view(layers: Sequence[Measured], caption: str) -> Element:
+def meanings(dead_rows: int = 0) -> dict[str, str]:
+    """Return `MEANINGS`, with the number of rows on which dead units were sought if known."""
+    every = f"every one of {dead_rows:,} rows" if dead_rows else "every row"
+    return {**MEANINGS, "dead": MEANINGS["dead"].replace("every row", every)}
+
+
+def layers_view(layers: Sequence[Measured], caption: str, dead_rows: int = 0) -> Element:
     """Return a table of layers, without the columns that none of them has, and what is usual."""
     half = MOST_LAYERS // 2
     shown = layers if len(layers) <= MOST_LAYERS else [*layers[:half], *layers[-half:]]
@@ -42,6 +48,7 @@ def layers_view(layers: Sequence[Measured], caption: str) -> Element:
     rows = [(each.layer, each.cells()) for each in shown]
     known = [i for i in range(len(MEANINGS)) if any(cells[i] for _, cells in rows)]
     names = [list(MEANINGS)[i] for i in known]
+    explained = meanings(dead_rows)
     return element(
         "div",
         table(
@@ -49,5 +56,7 @@ def layers_view(layers: Sequence[Measured], caption: str) -> Element:
             [[name, *(cells[i] for i in known)] for name, cells in rows],
             caption,
         ),
-        element("ul", [element("li", element("b", name), f": {MEANINGS[name]}") for name in names]),
+        element(
+            "ul", [element("li", element("b", name), f": {explained[name]}") for name in names]
+        ),
     )

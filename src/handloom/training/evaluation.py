@@ -25,6 +25,7 @@ from handloom.training.evaluation_metrics import (
     BinaryMetrics,
     QuantileMetrics,
     RegressionMetrics,
+    checked_positive,
     checked_threshold,
     logit,
 )
@@ -120,7 +121,12 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model, data: Dataset, views: Sequence[View] = (), *, threshold: float | None = None
+    model: Model,
+    data: Dataset,
+    views: Sequence[View] = (),
+    *,
+    threshold: float | None = None,
+    positive: str | None = None,
 ) -> Evaluation:
     """Evaluate a model on a dataset.
 
@@ -140,8 +146,11 @@ def evaluate(
         `handloom.data.test_time_augmentation.MIRRORED`. The metrics of their mean are in
         ``of_views``; all others are those of the original rows.
     threshold : float, optional
-        Of two classes: the probability of the second one above which it is predicted; by default
+        Of two classes: the probability of the positive one above which it is predicted; by default
         1/2.
+    positive : str, optional
+        Of two classes: the name of the positive one, by default the second. Nothing else than
+        ``threshold`` and ``binary`` depends on it.
 
     Returns
     -------
@@ -156,8 +165,8 @@ def evaluate(
         If rows have another size than the input, targets are continuous and the model's are
         classes, or the reverse, or the model predicts several labels.
     ConfigurationError
-        If ``model`` is no `Model`, ``data`` no `Dataset`, the threshold is not between 0 and 1, or
-        a regression has views or a threshold.
+        If ``model`` is no `Model`, ``data`` no `Dataset`, the threshold is not between 0 and 1,
+        ``positive`` is no class, or a regression has views, a threshold or a positive class.
     """
     require_model(model)
     require_dataset("data", data)
@@ -167,6 +176,7 @@ def evaluate(
     model.check_rows(data.inputs)
     names = evaluated_classes(model, data)
     limit = checked_threshold(threshold, binary=len(names) == 2)
+    index = checked_positive(positive, names)
     views = _checked_views(views)
     if not names and model.quantiles is not None:
         return _of_quantiles(model, data, views, model.quantiles)
@@ -184,7 +194,12 @@ def evaluate(
     warn_if_not_finite(logits, stacklevel=3)
     of_views = None
     evaluation = partial(
-        _evaluation, targets=targets, names=names, dataset=data.name, threshold=limit
+        _evaluation,
+        targets=targets,
+        names=names,
+        dataset=data.name,
+        threshold=limit,
+        positive=index,
     )
     if views:
         each = {view: logits if view == View() else _logits(model, data, view) for view in views}
@@ -373,14 +388,16 @@ def _evaluation(
     names: tuple[str, ...],
     dataset: str,
     threshold: float,
+    positive: int,
 ) -> Evaluation:
     """Return the evaluation of logits, shape (n, k), which are not changed."""
     loss, _ = SoftmaxCrossEntropy()(logits, targets)
     binary, predicted = None, logits.argmax(axis=1)
     if len(names) == 2:
-        margins: Array = logits[:, 1] - logits[:, 0]
-        binary = BinaryMetrics.of(names[1], targets, margins, threshold)
-        predicted = (margins > logit(threshold)).astype(np.int64)
+        margins: Array = logits[:, positive] - logits[:, 1 - positive]
+        hits = (targets == positive).astype(np.int64)
+        binary = BinaryMetrics.of(names[positive], hits, margins, threshold)
+        predicted = np.where(margins > logit(threshold), positive, 1 - positive)
     return Evaluation(
         loss,
         accuracy(targets, predicted),

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ConfigurationError, require_number
+from handloom.errors import ConfigurationError, require_known, require_number
 from handloom.layers import sigmoid
 from handloom.losses import Pinball
 from handloom.markup import render, table
@@ -25,7 +25,7 @@ class BinaryMetrics:
     Attributes
     ----------
     positive : str
-        The name of the positive class: the second one, or that of the single output.
+        The name of the positive class: by default the second one, or that of the single output.
     threshold : float
         The probability of the positive class above which a row is predicted as that class.
     roc_auc : float
@@ -158,6 +158,24 @@ def checked_threshold(threshold: float | None, *, binary: bool) -> float:
     if value >= 1.0:
         raise ConfigurationError(f"threshold must be above 0 and below 1, got {threshold!r}")
     return value
+
+
+def checked_positive(positive: str | None, names: Sequence[str]) -> int:
+    """Return the index of the positive class, by default that of the second one of two.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no class, or predictions are not of two classes.
+    """
+    if positive is None:
+        return 1
+    if len(names) != 2:
+        raise ConfigurationError(
+            f"positive is for two classes, got {positive!r} for a model of something else"
+        )
+    require_known("positive class", positive, names)
+    return tuple(names).index(positive)
 
 
 def logit(threshold: float) -> float:

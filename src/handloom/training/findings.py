@@ -321,9 +321,8 @@ def _dead(diagnosis: Diagnosis, last: ProbeRecord, limit: float) -> Iterator[Fin
         yield Finding(
             "dead units",
             f"{share:.0%} of the units of {name} are dead: they output 0 for all "
-            f"{diagnosis.rows} rows measured, and get no gradient from them. Try a smaller "
-            f"learning rate, biases of 0 or above as initial values, or "
-            f"LeakyReLU",
+            f"{last.dead_rows or diagnosis.rows:,} rows measured, and get no gradient from them. "
+            f"Try a smaller learning rate, biases of 0 or above as initial values, or LeakyReLU",
         )
 
 

@@ -84,7 +84,7 @@ class EpochRecord:
         The time the epoch took, validation included.
     validation_loss, validation_accuracy : float or None
         Measured after the epoch's last update, without penalty; None without validation rows, and
-        as for ``accuracy``.
+        as for ``accuracy``. The loss is weighted by class weights and weights of validation rows.
     recorded : mapping of str to float
         Metrics that callbacks recorded; see `TrainingState.record`.
     """
@@ -201,6 +201,8 @@ class History(AdvisesOnNames):
         The time since then that rank 0 has spent in messages to other ranks, and waiting for them.
     stopped_in : int or None
         The incomplete epoch in which training ended; None if it ended after a whole epoch.
+    stopped_steps : int
+        The number of steps of this epoch that were made.
     divergence : Divergence or None
         The first array that was not finite, if training diverged.
     diagnosis : Diagnosis or None
@@ -220,6 +222,7 @@ class History(AdvisesOnNames):
         self.ranks = 1
         self.preparation_seconds = self.communication_seconds = 0.0
         self.stopped_in: int | None = None
+        self.stopped_steps = 0
         self.divergence: Divergence | None = None
         self.diagnosis: Diagnosis | None = None
 
@@ -274,6 +277,9 @@ class History(AdvisesOnNames):
         if self.divergence is not None:
             where = f"in epoch {self.divergence.epoch + 1} at step {self.divergence.step + 1}"
             return f"stopped after {epochs}: {self.stop_reason.words} {where}"
+        if not self.records and self.stopped_steps:
+            steps = "1 step" if self.stopped_steps == 1 else f"{self.stopped_steps:,} steps"
+            return f"stopped in epoch 1 after {steps}: {self.stop_reason.words}"
         return f"stopped after {epochs}: {self.stop_reason.words}"
 
     @property
@@ -308,6 +314,7 @@ class History(AdvisesOnNames):
             "notes": self.notes,
             "stop_reason": self.stop_reason,
             "stopped_in": self.stopped_in,
+            "stopped_steps": self.stopped_steps,
             "divergence": broken,
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_json(),
             "backend": self.backend,
@@ -337,6 +344,8 @@ class History(AdvisesOnNames):
             history.stop_reason = None if reason is None else StopReason(reason)
             if values["stopped_in"] is not None:
                 history.stopped_in = require_count("stopped_in", values["stopped_in"], minimum=0)
+            steps = values.get("stopped_steps", 0)
+            history.stopped_steps = require_count("stopped_steps", steps, minimum=0)
             if broken is not None:
                 words: dict[str, Any] = {
                     name: str(broken[name]) for name in ("array", "dtype") if name in broken

@@ -15,9 +15,8 @@ import numpy.typing as npt
 from handloom.backend import Backend, choose_backend
 from handloom.data.augment import Augmentation, check_images
 from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
-from handloom.data.conversion import convert_weights
 from handloom.data.dataset import Dataset
-from handloom.data.fingerprint import checksum, fingerprint
+from handloom.data.fingerprint import fingerprint
 from handloom.data.overlap import are_training_rows
 from handloom.data.photos.statistics import statistics_of
 from handloom.data.transforms import Transform, transform_for
@@ -35,8 +34,8 @@ from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.agreement import Agreement
-from handloom.training.checks import check_batches, check_data, check_trainable, check_weights
-from handloom.training.class_weights import ClassWeight, Weights, class_weights, row_weights
+from handloom.training.checks import check_batches, check_data, check_trainable
+from handloom.training.class_weights import ClassWeight
 from handloom.training.compiled_runner import (
     CompiledRunner,
     CompiledRunnerOptions,
@@ -50,8 +49,13 @@ from handloom.training.options import TrainingOptions
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
+from handloom.training.row_weights import RowWeights
 from handloom.training.runner import Runner, StepRunner
-from handloom.training.same_training import check_same_training, differing_environments
+from handloom.training.same_training import (
+    RowWeightArguments,
+    check_same_training,
+    differing_environments,
+)
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.step import compose
@@ -79,6 +83,8 @@ class PreparedTraining:
         Steps run inside ``with prepared.threads:``.
     agreement : Agreement
         Has the ranks follow rank 0.
+    validation_weights : array, shape (n,), or None
+        The weights of the validation rows.
     snapshot : Snapshot or None
         The snapshot that training resumes from.
     probe : Probe or None
@@ -93,6 +99,7 @@ class PreparedTraining:
     runner: Runner
     threads: Threads
     agreement: Agreement
+    validation_weights: Array | None = None
     snapshot: Snapshot | None = None
     probe: Probe | None = None
     seconds_per_step: float = math.inf
@@ -127,9 +134,13 @@ class PreparedTraining:
         """Return the largest absolute values of inputs and targets; see `Divergence`."""
         return largest_values(self.arrays, self.state.model.transform, self.state.network)
 
-    def measure(self, data: Dataset) -> Measurement:
-        """Measure rows with the network's current weights, without a gradient."""
-        batch = Batch(Arrays(data.inputs, data.targets, None), slice(0, len(data)))
+    def measure_validation(self) -> Measurement | None:
+        """Measure the validation rows, if there are any, with the network's current weights."""
+        data = self.state.validation
+        if data is None:
+            return None
+        arrays = Arrays(data.inputs, data.targets, self.validation_weights)
+        batch = Batch(arrays, slice(0, len(data)))
         return self.objective(batch, gradient=False)
 
 
@@ -140,6 +151,7 @@ def prepare(
     validation: Dataset | float | None = None,
     *,
     sample_weights: npt.ArrayLike | None = None,
+    validation_weights: npt.ArrayLike | None = None,
     class_weight: ClassWeight | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
@@ -157,7 +169,7 @@ def prepare(
     network : Sequential
         Built.
     options : TrainingOptions
-    train, validation, sample_weights, class_weight
+    train, validation, sample_weights, validation_weights, class_weight
         As in `Trainer.fit`.
     callbacks : mapping of str to Stateful, optional
         The callbacks that have a state.
@@ -189,8 +201,16 @@ def prepare(
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
     split_here = not isinstance(validation, Dataset)  # then no row is in both parts
-    train, validation, weights, of_classes = _split_and_check(
-        network, options, train, validation, sample_weights, class_weight
+    train, validation = _split_and_check(
+        network, options, train, validation, weights=(sample_weights, validation_weights)
+    )
+    weights = RowWeights.of(
+        train,
+        validation,
+        sample_weights=sample_weights,
+        validation_weights=validation_weights,
+        class_weight=class_weight,
+        dtype=network.parameters.dtype,
     )
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
@@ -198,16 +218,16 @@ def prepare(
     size = min(options.batch_size or len(train), len(train))
     loss = options.chosen_loss or DEFAULT_LOSS
     batches = batch_count(len(train), size, network.fewest_rows)
-    model = model_for(network, loss, train, options.chosen_transform)
     state = TrainingState(
-        replace(model, image_statistics=statistics_of(train)),
+        replace(
+            model_for(network, loss, train, options.chosen_transform),
+            image_statistics=statistics_of(train),
+        ),
         options,
         full_batch=batches == 1,
         validation=validation,
         callbacks=callbacks or {},
-        data_fingerprints=(
-            _fingerprints(train, validation, weights, of_classes) if compared else {}
-        ),
+        data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
     )
     started, planned = time.perf_counter(), options.epochs * batches
     with compiling(state):
@@ -232,13 +252,7 @@ def prepare(
             if part is not None:
                 part.bind(network.parameters, backend, threads)
         state.store_bindings()
-        arrays = Arrays(
-            train.inputs,
-            train.targets,
-            weights
-            if of_classes is None
-            else row_weights(train.targets, weights, of_classes, network.parameters.dtype),
-        )
+        arrays = Arrays(train.inputs, train.targets, weights.train)
         objective, runner = _objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
@@ -260,7 +274,12 @@ def prepare(
     alike = options.distributed is None or _check_ranks(state, ranks, shared)
     probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
     agreement = Agreement(state, ranks, signals, alike=alike)
-    return PreparedTraining(state, arrays, objective, runner, threads, agreement, snapshot, probe)
+    return PreparedTraining(
+        *(state, arrays, objective, runner, threads, agreement),
+        weights.validation,
+        snapshot,
+        probe,
+    )
 
 
 def _check_ranks(state: TrainingState, ranks: Ranks, shared: Distribution) -> bool:
@@ -491,18 +510,19 @@ def _split_and_check(
     options: TrainingOptions,
     train: Dataset,
     validation: Dataset | float | None,
-    sample_weights: npt.ArrayLike | None,
-    class_weight: ClassWeight | None,
-) -> tuple[Dataset, Dataset | None, Array | None, Weights | None]:
-    """Return training and validation rows, sample weights and class weights, if they match."""
+    *,
+    weights: RowWeightArguments,
+) -> tuple[Dataset, Dataset | None]:
+    """Return training and validation rows, if they match and no row weights need a split."""
     require_dataset("train", train)
     if validation is not None and not isinstance(validation, float | int | np.number):
         require_dataset("validation", validation)
     if validation is not None and not isinstance(validation, Dataset):
-        if sample_weights is not None:
-            raise ConfigurationError(
-                "validation must be a Dataset if there are sample_weights, got a fraction"
-            )
+        for name, each in zip(("sample_weights", "validation_weights"), weights, strict=True):
+            if each is not None:
+                raise ConfigurationError(
+                    f"validation must be a Dataset if there are {name}, got a fraction"
+                )
         train, validation = train.split(validation, Stream(options.seed))
     loss = options.chosen_loss or DEFAULT_LOSS
     check_data(network, "training", train, output_names_of(loss, train.class_names))
@@ -535,12 +555,7 @@ def _split_and_check(
     check_trainable(network, loss, train)
     if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
         raise DataError("the training rows must have at least two classes, got a single class")
-    weights: Array | None = None
-    if sample_weights is not None:
-        weights = convert_weights(sample_weights).astype(network.parameters.dtype, copy=False)
-        check_weights(weights, len(train))
-    of_classes = None if class_weight is None else class_weights(class_weight, train, weights)
-    return train, validation, weights, of_classes
+    return train, validation
 
 
 def _takes_continuous_targets(loss: Loss | None) -> bool:
@@ -549,21 +564,12 @@ def _takes_continuous_targets(loss: Loss | None) -> bool:
 
 
 def _fingerprints(
-    train: Dataset,
-    validation: Dataset | None,
-    weights: Array | None,
-    of_classes: Weights | None,
+    train: Dataset, validation: Dataset | None, weights: RowWeights
 ) -> dict[str, Any]:
-    by_name = (
-        None
-        if of_classes is None
-        else dict(zip(train.class_names, of_classes.tolist(), strict=True))
-    )
     return {
         "data": fingerprint(train),
         "validation": None if validation is None else fingerprint(validation),
-        "sample_weights": None if weights is None else checksum(weights),
-        "class_weight": by_name,
+        **weights.fingerprints(train.class_names),
     }
 
 

@@ -7,7 +7,7 @@ state or running statistic is written. Dropout is inactive.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,11 +23,16 @@ from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parameters import Array, l2_norm
 from handloom.secondary import Secondary
+from handloom.training.dead_units import dead_fractions, inactive
 from handloom.training.diagnosis import QUANTILES, Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.state import TrainingState
 
 MOST_ROWS, FEWEST_ROWS = 256, 64
 """The number of rows that are measured, if there are as many; fewer for large networks."""
+
+MOST_SEARCHED, SEARCH_PRODUCTS = 4096, 1 << 29
+"""The number of rows on which dead units are sought, and of products of a weight and a row, which
+bounds it for large networks."""
 
 MOST_VALUES, MOST_PRODUCTS = 1 << 20, 1 << 25
 """The numbers of values of a layer's output, and of products of a weight and a row, above which
@@ -37,6 +42,9 @@ SHORT_SECONDS, SHORT_FRACTION, LONG_FRACTION, LONG_RUN = 0.02, 0.05, 0.01, 10.0
 """The time of all measurements: some milliseconds, or a fraction of the time of the run, smaller
 for a run of many seconds. It is time of the processor, so that other processes do not prevent a
 measurement."""
+
+SEARCH_FRACTION = 0.5
+"""The fraction of the time that is left which the search for dead units on more rows may take."""
 
 BEFORE_LAST = 0.5
 """The fraction of this time that measurements before the last epoch may take."""
@@ -181,10 +189,7 @@ class Probe:
         if self._sample is None:
             state, stored, rows = self._state, self._arrays, self._rows()
             network = state.model.before_loss.replica()
-            x: Array = np.empty((len(rows), *network.input_shape), network.parameters.dtype)
-            own = np.empty((len(rows), *stored.inputs.shape[1:]), stored.inputs.dtype)
-            RowReader(stored.inputs).copy(rows, own, gather_rows)
-            state.model.transform(own, x.reshape(len(x), -1))
+            x = self._inputs(rows)
             targets = stored.targets[rows]
             weights = None if stored.weights is None else stored.weights[rows]
             diagnosis.rows, diagnosis.input_scale = len(rows), _scale(x)
@@ -194,14 +199,49 @@ class Probe:
             self._sample = _Sample(network, x, targets, weights)
         return self._sample
 
+    def _inputs(self, rows: npt.NDArray[np.intp]) -> Array:
+        """Return training rows as the network takes them, shape (n, *input_shape)."""
+        network, stored = self._state.network, self._arrays.inputs
+        own = np.empty((len(rows), *stored.shape[1:]), stored.dtype)
+        RowReader(stored).copy(rows, own, gather_rows)
+        x: Array = np.empty((len(rows), *network.input_shape), network.parameters.dtype)
+        self._state.model.transform(own, x.reshape(len(x), -1))
+        return x
+
+    def _search_rows(self, sample: "_Sample") -> Iterator[Array]:
+        """Yield the measured rows, and then more, in chunks that are as large and evenly spaced."""
+        yield sample.x
+        count, available = len(sample.x), len(self._arrays.inputs)
+        most = min(MOST_SEARCHED, SEARCH_PRODUCTS // max(1, len(self._state.network.parameters)))
+        chunks = min(most, available) // count
+        rows = np.linspace(0, available - 1, chunks * count).astype(np.intp)
+        for index in range(1, chunks):
+            yield self._inputs(rows[index::chunks])
+
+    def _dead(
+        self, epoch: int, layers: Sequence[LayerProbe], sample: "_Sample"
+    ) -> tuple[dict[str, float], int]:
+        """Return the dead units of each ReLU layer, on more rows if some are dead on the sample."""
+        if not any(each.dead for each in layers):
+            return {}, len(sample.x)
+        started, left = time.thread_time(), self._allowed(epoch) - self._diagnosis.seconds
+        return dead_fractions(
+            sample.network,
+            self._search_rows(sample),
+            go_on=lambda: time.thread_time() - started < SEARCH_FRACTION * left,
+        )
+
     def _measure(self, epoch: int, diagnosis: Diagnosis) -> None:
         """Append a record to the diagnosis."""
-        loss, layers = _passes(self._load(diagnosis), self._state.loss)
+        sample = self._load(diagnosis)
+        loss, layers = _passes(sample, self._state.loss)
+        dead, dead_rows = self._dead(epoch, layers, sample)
         initial = {name: norm for name, norm in diagnosis.initial_norms.items() if norm > 0.0}
         norms = self._norms() if initial else {}
         records = [
             replace(
                 each,
+                dead=dead.get(each.layer, each.dead),
                 update=diagnosis.update_ratios.get(each.layer),
                 growth=norms[each.layer] / initial[each.layer] if each.layer in initial else None,
                 second_moment=self._second_moment(each.layer),
@@ -209,7 +249,7 @@ class Probe:
             for each in layers
         ]
         diagnosis.update_ratios = {}
-        diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records)))
+        diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records), dead_rows))
 
     def _second_moment(self, layer: str) -> tuple[float, ...]:
         """Return quantiles of the optimizer's second moment for the weights of a layer."""
@@ -305,8 +345,7 @@ def _of_output(name: str, layer: Layer, y: Array, *, hidden: bool) -> LayerProbe
     """
     measured = LayerProbe(name, _rms(y), 0.0)
     if layer.kind == "relu":
-        largest = y.max(axis=tuple(axis for axis in range(y.ndim) if axis != 1))
-        return replace(measured, dead=float(np.mean(largest <= 0.0)))
+        return replace(measured, dead=float(inactive(y).mean()))
     if layer.kind == "sigmoid":
         return replace(measured, saturated=float(np.mean(np.abs(y - 0.5) > 0.45)))
     if layer.kind == "tanh":

@@ -16,12 +16,18 @@ from handloom.training.rates import require_same_rates, sampled_rates
 from handloom.training.serialization import pack
 from handloom.training.state import TrainingState
 
-_OTHER_SAMPLE_WEIGHTS = {
-    (True, True): "the values of sample_weights are not those of the checkpoint",
-    (True, False): "there are no sample_weights, the checkpoint was trained with some",
-    (False, True): "there are sample_weights, the checkpoint was trained without",
+_OTHER_ROW_WEIGHTS = {
+    (True, True): "the values of {0} are not those of the checkpoint",
+    (True, False): "there are no {0}, the checkpoint was trained with some",
+    (False, True): "there are {0}, the checkpoint was trained without",
 }
-"""Messages about changed sample weights: whether the checkpoint has some, and this training."""
+"""Messages about changed row weights: whether the checkpoint has some, and this training."""
+
+_ROW_WEIGHTS = {
+    "sample_weights": "sample_weights",
+    "validation_weights": "weights of validation rows",
+}
+"""The row weights that are compared, with their names in a message."""
 
 
 def configuration(state: TrainingState) -> dict[str, Any]:
@@ -44,7 +50,9 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         "transform": state.model.transform.to_config(),
         "backend": state.history.backend,
         "lanes": state.history.lanes,
-        **dict.fromkeys(("data", "validation", "sample_weights", "class_weight")),
+        **dict.fromkeys(
+            ("data", "validation", "sample_weights", "class_weight", "validation_weights")
+        ),
         **state.data_fingerprints,
         "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
         "rates": state.rates,
@@ -176,8 +184,9 @@ def compare(
         elif on_resume is OnResume.EPOCHS:
             if before != now:
                 notes.append(_check_epochs(options, before, now, progress))
-        elif name == "sample_weights" and before != now:
-            raise ModelError(f"cannot resume: {_OTHER_SAMPLE_WEIGHTS[bool(before), bool(now)]}")
+        elif name in _ROW_WEIGHTS and before != now:
+            message = _OTHER_ROW_WEIGHTS[bool(before), bool(now)].format(_ROW_WEIGHTS[name])
+            raise ModelError(f"cannot resume: {message}")
         else:
             for entry, old, new in differences(before, now, name):
                 if on_resume is OnResume.REFUSED:

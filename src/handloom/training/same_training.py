@@ -15,6 +15,9 @@ from handloom.parallel.ranks import Ranks
 from handloom.parallel.watch import Watch
 from handloom.training.configuration import differences
 
+RowWeightArguments = tuple[npt.ArrayLike | None, npt.ArrayLike | None]
+"""The weights of training and of validation rows, as a user passes them."""
+
 OF_RANK_0 = ("callbacks", "watchers", "checkpoints", "threads", "on_signal", "diagnose")
 """The options that may differ between ranks, with the own parts in them."""
 
@@ -129,8 +132,8 @@ def own_or_sent(
     ranks: Ranks,
     train: Dataset | None,
     validation: Dataset | float | None,
-    sample_weights: npt.ArrayLike | None,
-) -> tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]:
+    weights: RowWeightArguments,
+) -> tuple[Dataset, Dataset | float | None, RowWeightArguments]:
     """Return the data of this rank, or those of rank 0, which are then sent to all, if it has none.
 
     Raises
@@ -138,10 +141,10 @@ def own_or_sent(
     ConfigurationError
         If rank 0 has none.
     """
-    own = train, validation, sample_weights
+    own = train, validation, weights
     if train is None and ranks.leads:
         raise ConfigurationError("train must be a Dataset, got None")
     if ranks.size > 1 and not all(ranks.gather(train is not None)):
         sent = ranks.send(own)
         own = sent if train is None else own
-    return cast("tuple[Dataset, Dataset | float | None, npt.ArrayLike | None]", own)
+    return cast("tuple[Dataset, Dataset | float | None, RowWeightArguments]", own)

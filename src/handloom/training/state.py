@@ -457,6 +457,7 @@ class TrainingState:
         self.begin_epoch()  # the checkpoint may be between `begin_epoch` and the first step
         if history.stop_reason is not None and not history.stop_reason.final:
             history.stop_reason = history.stopped_in = None
+            history.stopped_steps = 0
         self.progress, self.history = progress, history
         self.rate_scale = state.get("rate_scale", 1.0)  # checkpoints before it had none
 

@@ -12,6 +12,7 @@ from handloom.data.dataset import Dataset, Splits
 from handloom.data.fingerprint import fingerprint
 from handloom.data.formats.tables import open_file
 from handloom.data.notes import Tell
+from handloom.data.overlap import rows_in_common
 from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
 from handloom.data.table import Chunk, MemoryTable, Table
 from handloom.data.table_options import TableOptions
@@ -19,6 +20,9 @@ from handloom.data.table_target import TableTarget
 from handloom.errors import ConfigurationError, DataError
 from handloom.model import Model
 from handloom.parameters import Array
+
+MOST_COMPARED = 100_000_000
+"""The largest table of a run, in bytes, that is read again to compare its rows with others."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,8 @@ def table_for(model: Model, named: str, own: TrainingTable | None, *, tell: Tell
     named : str
         The path of the table.
     own : TrainingTable or None
-        The table that it was trained on. It, or a copy, is split again in the same way; all rows of
-        another one are test rows.
+        The table that it was trained on. It, or a copy, is split again in the same way; of
+        another one all rows are used, and rows that equal training rows are told.
     tell : callable
         Called with each note.
 
@@ -83,8 +87,31 @@ def table_for(model: Model, named: str, own: TrainingTable | None, *, tell: Tell
         options = TableOptions(model.columns.target.name)
     known = TableOptions(options.target, drop_missing_targets=options.drop_missing_targets)
     whole = read_whole(named, model.columns, known, tell=tell)
-    tell(f"{named}: all {len(whole):,} rows are test rows, as it is not the table of the run")
+    if own is not None:
+        tell(f"{named}: {_of_another_table(model, whole, own)}")
     return Splits(whole, whole)
+
+
+def _of_another_table(model: Model, whole: Dataset, own: TrainingTable) -> str:
+    """Return a note that all rows are used, and how many of them the model was trained on."""
+    note = f"all {len(whole):,} rows are used, as it is not the table of the run"
+    shared = _training_rows_among(model, whole, own)
+    if not shared:
+        return note
+    if shared < len(whole):
+        equal = f"{shared:,} of them equal{'s' * (shared == 1)}"
+        return f"{note}; {equal} a training row of the run in all inputs and the target"
+    return f"{note}; all equal training rows of the run: their metrics are not those of new rows"
+
+
+def _training_rows_among(model: Model, whole: Dataset, own: TrainingTable) -> int:
+    """Return how many rows equal a training row; 0 if the training rows are gone, or too many."""
+    try:
+        if Path(own.path).stat().st_size > MOST_COMPARED:
+            return 0
+        return rows_in_common(_own_rows(model, own.path, own).train, whole)
+    except (OSError, DataError):  # it has moved or changed since
+        return 0
 
 
 def _own_rows(model: Model, named: str, own: TrainingTable) -> Splits:

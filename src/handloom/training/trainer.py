@@ -36,7 +36,7 @@ from handloom.training.objective import Measurement
 from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
 from handloom.training.parts_in_use import parts_in_use
 from handloom.training.preparation import PreparedTraining, prepare
-from handloom.training.same_training import own_or_sent, sharing
+from handloom.training.same_training import RowWeightArguments, own_or_sent, sharing
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.warm_start import WarmStart
@@ -207,6 +207,7 @@ class Trainer(AdvisesOnNames):
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
+        validation_weights: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         resume: bool = False,
         warm: TrainingState | None = None,
@@ -242,10 +243,13 @@ class Trainer(AdvisesOnNames):
             Rows that are training rows get a warning, and a note in ``history.notes``.
         sample_weights : array-like, shape (n,), optional
             A weight, zero or more, for each training row; not with a fraction as ``validation``.
+        validation_weights : array-like, shape (m,), optional
+            The same for each validation row.
         class_weight : mapping or "balanced", optional
             The weight of each class, by name or index; a class that is missing has weight 1. With
-            ``"balanced"`` all classes have the same total weight. It multiplies the sample weights
-            of the training rows; validation rows are not weighted.
+            ``"balanced"`` all classes have the same total weight in the training rows. It
+            multiplies the weights of training and validation rows: the validation loss is weighted
+            like the training loss, and accuracies count every row once.
         resume : bool
             Resume from the newest checkpoint, if there is one. The weights are then bitwise those
             of an uninterrupted training, and so is the history except for times. An option that
@@ -289,9 +293,8 @@ class Trainer(AdvisesOnNames):
         ):
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
-            prepared = self._prepare(
-                train, validation, sample_weights, class_weight, snapshot, warm
-            )
+            weights = sample_weights, validation_weights
+            prepared = self._prepare(train, validation, weights, class_weight, snapshot, warm)
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
@@ -318,6 +321,7 @@ class Trainer(AdvisesOnNames):
         validation: Dataset | float | None = None,
         *,
         sample_weights: npt.ArrayLike | None = None,
+        validation_weights: npt.ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         snapshot: Snapshot | None = None,
         warm: TrainingState | None = None,
@@ -329,13 +333,14 @@ class Trainer(AdvisesOnNames):
         signal takes effect after the preparation.
         """
         with self._in_use(), self._together("prepare"), held():
-            return self._prepare(train, validation, sample_weights, class_weight, snapshot, warm)
+            weights = sample_weights, validation_weights
+            return self._prepare(train, validation, weights, class_weight, snapshot, warm)
 
     def _prepare(
         self,
         train: Dataset | None,
         validation: Dataset | float | None,
-        sample_weights: npt.ArrayLike | None,
+        weights: RowWeightArguments,
         class_weight: ClassWeight | None,
         snapshot: Snapshot | None,
         warm: TrainingState | None,
@@ -344,13 +349,15 @@ class Trainer(AdvisesOnNames):
         ranks = self._ranks
         if self._checkpoints and snapshot is None:
             self._checkpoints.require_none()
-        train, validation, sample_weights = own_or_sent(ranks, train, validation, sample_weights)
+        train, validation, weights = own_or_sent(ranks, train, validation, weights)
+        sample_weights, validation_weights = weights
         prepared = prepare(
             self.network,
             self.options,
             train,
             validation,
             sample_weights=sample_weights,
+            validation_weights=validation_weights,
             class_weight=class_weight,
             callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
@@ -485,6 +492,7 @@ class Trainer(AdvisesOnNames):
         state.diverge_if_not_finite(prepared.largest_values)
         if not self._goes_on(prepared):
             state.history.stopped_in = progress.epoch
+            state.history.stopped_steps = progress.epoch_steps
             return
         validation = self._validate(prepared)
         record = state.end_epoch(validation, time.perf_counter() - started)
@@ -552,7 +560,7 @@ class Trainer(AdvisesOnNames):
         with state.average.in_place() if state.average is not None else nullcontext():
             self._call_hooks(prepared, "on_validation_begin")
             prepared.agreement.decide(None)
-            measured = prepared.measure(state.validation)
+            measured = prepared.measure_validation()
             self._call_hooks(prepared, "on_validation_end", measured=measured)
         return measured
 

@@ -7,7 +7,7 @@ import pytest
 
 from handloom import DataError, open_table
 from handloom.data.cells import cells_of
-from handloom.data.formats import csv_table, tables
+from handloom.data.formats import csv_table, tables, text_encoding
 from handloom.data.formats.csv_table import CsvTable
 from handloom.data.sources.open_table import read_splits, read_whole
 from handloom.data.table_options import TableOptions
@@ -94,12 +94,48 @@ def test_a_point_of_two_meanings_in_one_column_is_refused(
         columns_of(path)
 
 
-def test_the_suggested_encoding_is_that_of_the_bytes(tmp_path: Path) -> None:
-    path = written(tmp_path, b"a,b\n1,\x80\xe9\n", "my table.csv")
-    with pytest.raises(DataError, match=r"iconv -f cp1252 -t utf-8 'my table.csv'"):
-        columns_of(path)
-    with pytest.raises(DataError, match=r"iconv -f latin1 -t utf-8 table.csv"):
-        columns_of(written(tmp_path, b"a,b\n1,\xe9\n"))
+GERMAN = "Straße;Größe\nBahnhofstraße;1,5\nZürich;2\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
+def test_exports_of_spreadsheets_are_read_in_their_encoding(tmp_path: Path, encoding: str) -> None:
+    cells, notes = columns_of(written(tmp_path, GERMAN.encode(encoding)))
+    assert cells == {"Straße": ["Bahnhofstraße", "Zürich"], "Größe": ["1.5", "2"]}
+    told = [note.removeprefix(f"{tmp_path}/table.csv: ") for note in notes if "is " in note]
+    assert [note for note in told if "UTF" in note] == {
+        "utf-16": ["is text in UTF-16"],
+        "cp1252": [
+            "is no text in UTF-8, so it is read as Windows-1252, such as 'Straße'; if letters are "
+            "wrong, convert the file to UTF-8"
+        ],
+    }.get(encoding.replace("latin-1", "cp1252"), [])
+
+
+def test_signs_of_windows_are_read_and_both_byte_orders(tmp_path: Path) -> None:
+    cells, _ = columns_of(written(tmp_path, "a,b\n1,5 €\n".encode("cp1252")))
+    assert cells["b"] == ["5 €"]
+    marked = b"\xfe\xff" + "a,b\n1,5 €\n".encode("utf-16-be")
+    assert columns_of(written(tmp_path, marked))[0]["b"] == ["5 €"]
+
+
+def test_damaged_utf8_and_other_encodings_are_refused_with_a_command(tmp_path: Path) -> None:
+    damaged = "a,b\nZürich,1\nGenève,2\n".encode().replace("è".encode(), b"\xe8")
+    for content in (damaged, "a,b\nZürich,1\n".encode("cp850"), b"a,b\n1,\xe9\0\n"):
+        with pytest.raises(DataError, match=r"no text in UTF-8 \(byte 0x.*'my table.csv'"):
+            columns_of(written(tmp_path, content, "my table.csv"))
+    with pytest.raises(DataError, match="is damaged text in UTF-16"):
+        columns_of(written(tmp_path, "a,b\n1,2\n".encode("utf-16")[:-1]))
+
+
+def test_another_encoding_far_down_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_encoding, "SCANNED", 8)
+    content = "a,b\n1,ü\n2,é\n".encode() + b"3,\xe9\n"
+    with pytest.raises(DataError, match=r"no text in UTF-8 \(byte 0xe9\)"):
+        columns_of(written(tmp_path, content))
+    cells, _ = columns_of(written(tmp_path, content[:-4]))
+    assert cells["b"] == ["ü", "é"]
 
 
 @pytest.mark.parametrize(
@@ -113,14 +149,13 @@ def test_the_suggested_encoding_is_that_of_the_bytes(tmp_path: Path) -> None:
         (b"a,a\n1,2\n", "two columns are named 'a'"),
         (b"a,\n1,2\n", "column 2 has no name"),
         (b"a,b\n1,\0\n", "line 2 holds a NUL character"),
-        (b"a,b\n1,caf\xe9\n", r"no text in UTF-8 \(byte 0xe9\): .*iconv"),
-        ("a,b\n1,2\n".encode("utf-16"), "is text in UTF-16"),
+        (b"a,b\n1,caf\xe9\0\n", r"no text in UTF-8 \(byte 0xe9\).*: .*iconv"),
         (b'a,b\n1,"2\n', "line 2: unexpected end of data"),
         (b'a,b\n1,"2"3\n', "line 2: "),
         (b"a,b\n1," + b"x" * 200_000 + b"\n", "line 2: field larger than field limit"),
         (b",".join(b"c%d" % n for n in range(100_001)) + b"\n", "at most 100,000 columns"),
     ],
-    ids=range(14),
+    ids=range(13),
 )
 def test_a_bad_file_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:

@@ -2,12 +2,10 @@
 
 import csv
 import io
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, islice, zip_longest
-from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from handloom.data.cells import TEXT
 from handloom.data.formats.file_table import CELLS, MAX_COLUMNS, FileTable
 from handloom.data.formats.number_style import NumberStyle
+from handloom.data.formats.text_encoding import encoding_of, not_text
 from handloom.data.frames import Column
 from handloom.data.notes import Tell
 from handloom.data.table import Chunk, checked_names
@@ -43,8 +42,8 @@ class CsvTable(FileTable):
     Raises
     ------
     DataError
-        If it cannot be read, is no text in UTF-8, or its header is invalid; later, if a line has
-        another number of cells; naming file and line.
+        If it cannot be read, is text in an unknown encoding, or its header is invalid; later, if a
+        line has another number of cells; naming file and line.
     """
 
     tell: Tell
@@ -102,7 +101,7 @@ class CsvTable(FileTable):
 
     def _blocks(self, at_once: int) -> Iterator[tuple[list[list[str]], list[int]]]:
         """Yield the cells of some lines that are not blank, and their line numbers."""
-        with _opened(self.path) as file:
+        with self._opened() as file:
             reader = csv.reader(self._limited(file), delimiter=self._separator, strict=True)
             try:
                 before = 0
@@ -120,9 +119,28 @@ class CsvTable(FileTable):
             except csv.Error as error:
                 raise DataError(f"{self.where}line {reader.line_num}: {error}") from None
             except UnicodeDecodeError as error:
-                raise _not_utf8(self.path, error) from None
+                raise not_text(self.path, error) from None
             except OSError as error:
                 raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
+
+    def _opened(self) -> TextIO:
+        """Open the file as text.
+
+        Raises
+        ------
+        DataError
+            If it cannot be opened.
+        """
+        try:
+            return io.open(self.path, encoding=self._encoding, newline="")  # noqa: UP020
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+
+    @cached_property
+    def _encoding(self) -> str:
+        """The encoding of the file."""
+        size_of(self.path)  # refuses a pipe, which would block when opened
+        return encoding_of(self.path, tell=self.tell)
 
     def _limited(self, file: TextIO) -> Iterator[str]:
         """Yield the lines of a file; refuse overlong ones, before they fill the memory, and NUL."""
@@ -134,19 +152,17 @@ class CsvTable(FileTable):
                     f"{self.where}line {number} has {MAX_LINE:,} characters or more: not a CSV file"
                 )
             if "\0" in line:
-                raise DataError(
-                    f"{self.where}line {number} holds a NUL character: not a CSV file in UTF-8"
-                )
+                raise DataError(f"{self.where}line {number} holds a NUL character: not a CSV file")
             yield line
 
     @cached_property
     def _sample(self) -> list[str]:
         """The first lines."""
-        with _opened(self.path) as file:
+        with self._opened() as file:
             try:
                 start = file.read(SAMPLE)
             except UnicodeDecodeError as error:
-                raise _not_utf8(self.path, error) from None
+                raise not_text(self.path, error) from None
             except OSError as error:
                 raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
         lines = start.splitlines()
@@ -175,43 +191,6 @@ class CsvTable(FileTable):
 
 
 _SPELLED = {";": "semicolons", "\t": "tabs"}
-
-
-def _opened(path: Path) -> TextIO:
-    """Open a CSV file as text in UTF-8, with or without a byte order mark.
-
-    Raises
-    ------
-    DataError
-        If it cannot be opened.
-    """
-    try:
-        size_of(path)  # refuses a pipe, which would block when opened
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise DataError(f"{path}: is text in UTF-16: save it as CSV in UTF-8")
-        return io.open(path, encoding="utf-8-sig", newline="")  # noqa: UP020
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-
-
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> DataError:
-    byte = error.object[error.start]
-    command = shlex.join(["iconv", "-f", _encoding_of(error.object), "-t", "utf-8", path.name])
-    return DataError(
-        f"{path}: is no text in UTF-8 (byte 0x{byte:02x}): save it as CSV in UTF-8, or convert it, "
-        f"such as by: {command} > utf8-{shlex.quote(path.name)}"
-    )
-
-
-def _encoding_of(content: bytes) -> str:
-    """Return the likely encoding of text that is not UTF-8: that of Windows, or of old Unix.
-
-    Both agree but for the bytes from 0x80 to 0x9f, which are signs such as the euro in the former,
-    and which no text in the latter holds.
-    """
-    return "cp1252" if any(0x80 <= byte <= 0x9F for byte in content) else "latin1"
 
 
 def _line_breaks(cell: str) -> int:

@@ -49,8 +49,9 @@ def open_table(
     """Read a CSV or Parquet file, and split it into a training and a test part.
 
     What becomes of its columns is learned from the training part alone; see
-    `handloom.Dataset.from_frame`. A CSV file is text in UTF-8 whose first line names the columns;
-    its cells are separated by commas, semicolons or tabs. A file may be larger than memory.
+    `handloom.Dataset.from_frame`. A CSV file is text in UTF-8 (or in UTF-16 with a byte order
+    mark, or in Windows-1252, which is told) whose first line names the columns; its cells are
+    separated by commas, semicolons or tabs. A file may be larger than memory.
 
     Parameters
     ----------

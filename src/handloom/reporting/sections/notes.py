@@ -138,8 +138,9 @@ def _layers(history: History, classes: int) -> Node:
         for index, each in enumerate(last.layers)
     ]
     rows_measured = 0 if history.diagnosis is None else history.diagnosis.rows
+    sought = f"{last.dead_rows or rows_measured:,}"
     explained = [
-        element("li", element("b", name), f": {_EXPLAINED[name]}")
+        element("li", element("b", name), f": {_EXPLAINED[name].format(sought)}")
         for name in shown
         if name in _EXPLAINED
     ]
@@ -170,12 +171,13 @@ _EXPLAINED = {
     "update": "the change of the weights in the last step of the epoch, relative to the weights. "
     "About 0.001 is usual; above 0.01 training is often unstable, below 0.0001 slow, or at the end "
     "of a schedule.",
-    "dead": "the share of units that output 0 for all of these rows. Some are usual; above half is "
+    "dead": "the share of units that output 0 for each of {} rows. Some are usual; above half is "
     "a likely cause where the loss is high.",
     "saturated": "the share of outputs where the derivative nearly vanishes. Some are usual; above "
     "half is a likely cause where the loss is high.",
 }
-"""What is measured, what is usual, and what is not; see `handloom.training.findings`."""
+"""What is measured, what is usual, and what is not; see `handloom.training.findings`. Dead units
+have the number of rows for ``{}``."""
 
 
 def _guessing(history: History, classes: int) -> Node:
