@@ -1,10 +1,17 @@
 """Options of the test suite, and what every test finds."""
 
+import os
 import signal
+import sys
+from collections.abc import Iterator
 
 import pytest
 
 from handloom import backend
+
+# all processes of the suite share the compiled bytecode, whatever the environment says
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,6 +29,16 @@ def _backend(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_is_heard() -> None:
-    """Undo what a shell does that starts the tests in the background."""
+def _signals_are_heard() -> None:
+    """Undo what a shell or nohup does that starts the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _disk_is_not_waited_for() -> Iterator[None]:
+    """Leave out flushes to disk, which no test outlives; subprocesses make theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield
