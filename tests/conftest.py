@@ -1,9 +1,12 @@
 """Options of the test suite, and what every test finds."""
 
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,10 @@ from handloom import backend
 # all processes of the suite share the compiled bytecode, whatever the environment says
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# many tests take some of the same drawn images; a chunk has a thousand, however few are asked for
+_silhouettes: Any = importlib.import_module("handloom.data.sources.silhouettes")
+_silhouettes.draw_chunk = lru_cache(maxsize=32)(_silhouettes.draw_chunk)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -61,7 +61,7 @@ def _is_installed(package: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _blas(modules: int) -> tuple[str, ...]:
+def _blas(_modules: int) -> tuple[str, ...]:
     """Return NumPy's BLAS libraries, or all that are loaded where none is NumPy's own.
 
     They are looked up again only if the number of imported modules has changed: looking through
