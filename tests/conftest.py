@@ -1,10 +1,24 @@
 """Options of the test suite, and what every test finds."""
 
+import importlib
+import os
 import signal
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
 
 import pytest
 
 from handloom import backend
+
+# all processes of the suite share the compiled bytecode, whatever the environment says
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# many tests take some of the same drawn images; a chunk has a thousand, however few are asked for
+_silhouettes: Any = importlib.import_module("handloom.data.sources.silhouettes")
+_silhouettes.draw_chunk = lru_cache(maxsize=32)(_silhouettes.draw_chunk)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +29,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+SLOW_FIRST = ("cli", "training", "plots", "recipes", "parallel", "estimators")
+"""Folders of files that take long, so that no worker is left with one when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        folder = item.nodeid.removeprefix("tests/").partition("/")[0]
+        return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _backend(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--fused"):
@@ -22,6 +48,16 @@ def _backend(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ctrl_c_is_heard() -> None:
-    """Undo what a shell does that starts the tests in the background."""
+def _signals_are_heard() -> None:
+    """Undo what a shell or nohup does that starts the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _disk_is_not_waited_for() -> Iterator[None]:
+    """Leave out flushes to disk, which no test outlives; subprocesses make theirs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda handle: None)
+        yield

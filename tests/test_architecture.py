@@ -41,7 +41,12 @@ ROOMS = [
 @cache
 def modules() -> dict[str, ast.Module]:
     """Return the parsed files of the library, by their names below it."""
-    return {name_of(path): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+    return {name: ast.parse(path.read_text()) for name, path in paths().items()}
+
+
+@cache
+def paths() -> dict[str, Path]:
+    return {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
 def name_of(path: Path) -> str:
@@ -49,14 +54,19 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__") or "handloom"
 
 
-def imports(name: str) -> Iterator[str]:
-    """Yield what of the library a file imports, wherever in it, types alone included."""
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Return what of the library a file imports, wherever in it, types alone included."""
+    return frozenset(_imports(name))
+
+
+def _imports(name: str) -> Iterator[str]:
     for node in ast.walk(modules()[name]):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "handloom":
             below = (node.module or "").partition(".")[2]
             for alias in node.names:
                 whole = f"{below}.{alias.name}".lstrip(".")
-                yield whole if whole in modules() else below or "handloom"
+                yield whole if whole in paths() else below or "handloom"
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] == "handloom":
@@ -126,7 +136,7 @@ def test_nothing_but_its_callers_imports_the_trainer() -> None:
     assert {name for name in importing if room(name) == "training"} <= {"training"}
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", paths())
 def test_imports_run_downward(name: str) -> None:
     for imported in imports(name):
         below = floor(imported) > floor(name) or room(imported) == room(name)

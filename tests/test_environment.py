@@ -3,13 +3,28 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
 
 import handloom
+from handloom import environment as module
 from handloom.environment import environment
+
+
+@pytest.fixture(autouse=True)
+def _looked_up_anew() -> Iterator[None]:
+    """Forget what was looked up before and during each test."""
+    forget()
+    yield
+    forget()
+
+
+def forget() -> None:
+    module._version_of.cache_clear()
+    module._blas.cache_clear()
 
 
 def test_versions_and_cores_are_those_of_this_process() -> None:

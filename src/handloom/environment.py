@@ -2,6 +2,8 @@
 
 import os
 import platform
+import sys
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def environment() -> dict[str, Any]:
         },
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "blas": _blas(),
+        "blas": list(_blas(len(sys.modules))),
     }
 
 
@@ -40,6 +42,7 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache  # reading it takes milliseconds, and a package that is loaded stays as it is
 def _version_of(package: str) -> str | None:
     """Return the version of a package, ``"unknown"`` without metadata, None if not installed."""
     from importlib.metadata import version  # slow to load, and needed here alone
@@ -57,13 +60,18 @@ def _is_installed(package: str) -> bool:
         return True
 
 
-def _blas() -> list[str]:
-    """Return NumPy's BLAS libraries, or all that are loaded where none is NumPy's own."""
+@lru_cache(maxsize=1)
+def _blas(_modules: int) -> tuple[str, ...]:
+    """Return NumPy's BLAS libraries, or all that are loaded where none is NumPy's own.
+
+    They are looked up again only if the number of imported modules has changed: looking through
+    all libraries takes longer than a small training.
+    """
     from threadpoolctl import threadpool_info  # imported when a run is recorded
 
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     own = [library for library in libraries if "numpy" in library["filepath"]]
-    return [
+    return tuple(
         f"{library['internal_api']} {library['version']} {library.get('architecture', '')}"
         for library in own or libraries
-    ]
+    )

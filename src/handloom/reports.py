@@ -69,8 +69,6 @@ def write_run(
     If one cannot be written, a line on standard error says so, and the others are written.
     """
     history, test = trained.history, trained.test
-    title = _title(trained, title)
-    images = splits.train.inputs.dtype == np.uint8
     with _part(run.path / HISTORY):
         run.write_history(history)
     with _part(run.path / RESULTS):
@@ -90,6 +88,16 @@ def write_run(
     if frames is not None:
         with _part(run.path / GRID):
             run.write_grid(frames)
+    draw_run(run, _title(trained, title), splits, trained)
+
+
+def draw_run(run: RunFolder, title: str, splits: Splits, trained: Trained) -> None:
+    """Draw the plots of one training: curves, predictions of the test rows, boundary, weights.
+
+    If one cannot be drawn, a line on standard error says so, and the others are drawn.
+    """
+    history, test = trained.history, trained.test
+    images = splits.train.inputs.dtype == np.uint8
     drawing = _pictures(run.pictures)
     with drawing:
         curves = plots.history(

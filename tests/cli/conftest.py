@@ -10,7 +10,7 @@ import pytest
 from tests.cli.table_files import table
 from tests.data.helpers import idx_bytes
 
-from handloom import Splits, silhouettes
+from handloom import Splits, reports, silhouettes
 from handloom.cli.app import run
 
 
@@ -24,6 +24,19 @@ class Ended:
 
 
 Command = Callable[..., Ended]
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the pictures of a run, which take most of the time of a short training."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr(reports, "draw_run", lambda *_: None)
+        monkeypatch.setattr(reports, "draw_study", lambda *_: None)
+
+
+@pytest.fixture
+def pictures() -> None:
+    """Draw the pictures of a run, for a test that looks at them."""
 
 
 @pytest.fixture

@@ -206,6 +206,7 @@ def test_a_picture_of_samples_that_cannot_be_drawn_is_an_error_without_traceback
     assert "nonsense" in line
 
 
+@pytest.mark.usefixtures("pictures")
 def test_one_picture_that_cannot_be_drawn_costs_no_other(
     handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def test_a_class_folder_that_is_not_utf_8_has_an_escaped_name(images: Path) -> N
         name.encode()
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_training_on_a_class_folder_that_is_not_utf_8_is_whole(
     handloom: Command, images: Path, tmp_path: Path
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("pictures")
 def test_a_finished_training_writes_the_same_results_again(
     handloom: Command, whole: Path, tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_recipe_of_dense_layers_takes_embedded_columns(
     assert isinstance(Model.load(tmp_path / "run" / "model").network.layers[0], Embedding)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_indices_have_no_decision_boundary(handloom: Command, flats: Path, tmp_path: Path) -> None:
     options = ("--embed", "street", "--drop", "rent", "--epochs", 1, "--out", tmp_path / "run")
     with warnings.catch_warnings():

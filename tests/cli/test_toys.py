@@ -14,6 +14,7 @@ from handloom.training.run_folder import RunFolder
 pytest.importorskip("matplotlib")
 
 
+@pytest.mark.usefixtures("pictures")
 def test_a_toy_is_trained_evaluated_resumed_and_reported_by_its_name(
     handloom: Command, tmp_path: Path
 ) -> None:

@@ -74,7 +74,7 @@ def block(layers: list[object]) -> dict[str, object]:
 def nested(depth: int) -> dict[str, object]:
     layers: list[object] = [{"kind": "relu"}]
     for _ in range(depth):
-        layers = block(layers)["layers"]  # type: ignore[assignment]
+        layers = [{"kind": "residual", "block": layers, "shortcut": []}]
     return network(layers=layers)
 
 

@@ -18,16 +18,23 @@ from handloom import Model, ModelError
 pytestmark = linux_only
 SOURCE = Path(handloom.__file__).parent
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
+RUNS = {"eval", "exec", "__import__"}
 
 
 @pytest.fixture(scope="module")
 def nodes() -> list[tuple[str, ast.AST]]:
-    """All nodes of our source, with their file."""
+    """All imports and calls of our source, with their file."""
     return [
         (f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}", node)
         for path in sorted(SOURCE.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)
     ]
+
+
+def name_of(function: ast.expr) -> str:
+    """Return the last name of a function that is called, so load of numpy.load."""
+    return str(getattr(function, "attr", getattr(function, "id", "")))
 
 
 def test_nothing_that_unpickles_is_imported(nodes: list[tuple[str, ast.AST]]) -> None:
@@ -42,10 +49,10 @@ def test_nothing_that_unpickles_is_imported(nodes: list[tuple[str, ast.AST]]) ->
 
 def test_nothing_in_a_file_is_run(nodes: list[tuple[str, ast.AST]]) -> None:
     for place, node in nodes:
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and name_of(node.func) in RUNS | {"load", "read_array"}:
             called = ast.unparse(node.func)
             options = {option.arg: ast.unparse(option.value) for option in node.keywords}
-            assert called not in {"eval", "exec", "__import__"}, place
+            assert called not in RUNS, place
             if re.fullmatch(r"(np|numpy)\.(load|lib\.format\.read_array)", called):
                 assert options.get("allow_pickle") == "False", place
 

@@ -152,7 +152,7 @@ def inside(figure: Figure) -> bool:
 
 
 @pytest.mark.parametrize("classes", [2, 8])
-@pytest.mark.parametrize("length", [1, 16, 40])
+@pytest.mark.parametrize("length", [1, pytest.param(16, marks=pytest.mark.long), 40])
 def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: int) -> None:
     names = tuple(f"{'W' * (length - 1)}{index}" for index in range(classes))
     targets = np.arange(5 * classes) % classes

@@ -212,8 +212,17 @@ def test_a_step_in_float32_agrees_with_one_layer_by_layer(seed: int) -> None:
     assert ours.history["loss"] == pytest.approx(theirs.history["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("norm", [None, BatchNorm, lambda: BatchNorm(ghost_batch=64), LayerNorm])
-@pytest.mark.parametrize("units", [30, 700])
+@pytest.mark.parametrize(
+    ("units", "norm"),
+    [
+        *((30, norm) for norm in (None, BatchNorm, lambda: BatchNorm(ghost_batch=64), LayerNorm)),
+        (700, BatchNorm),
+        *(
+            pytest.param(700, norm, marks=pytest.mark.long)
+            for norm in (None, lambda: BatchNorm(ghost_batch=64), LayerNorm)
+        ),
+    ],
+)
 def test_any_number_of_threads_ends_with_the_same_bits(
     units: int, norm: Callable[[], Layer] | None
 ) -> None:

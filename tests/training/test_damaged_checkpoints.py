@@ -1,7 +1,9 @@
 """A damaged checkpoint is noticed, and the one before it resumes the training."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,20 @@ from tests.training.helpers import StopAt, resumed_from, steps_kept, stoppable, 
 from handloom import BestWeights, Checkpoints, ModelError
 from handloom.training.snapshot import Snapshot
 
+CutTraining = Callable[[Path], list[Path]]
 
-def cut_training(folder: Path) -> list[Path]:
-    """Return the folders of the two checkpoints of a training that was cut, the older first."""
-    stoppable(folder, every=1, last_step=17).fit(ROWS)
+
+@pytest.fixture(scope="module", name="cut_training")
+def _cut_training(tmp_path_factory: pytest.TempPathFactory) -> CutTraining:
+    """Return a function that puts a training that was cut into a folder."""
+    made = tmp_path_factory.mktemp("cut") / "run"
+    stoppable(made, every=1, last_step=17).fit(ROWS)
+    return partial(copy_of, made)
+
+
+def copy_of(made: Path, folder: Path) -> list[Path]:
+    """Return the folders of the two checkpoints of a copied training, the older first."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     found = sorted(folder.glob("step-*"))
     assert len(found) == 2
     return found
@@ -24,7 +36,7 @@ def cut_training(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("ending", ["manifest.json", ".json", ".safetensors"])
 @pytest.mark.parametrize("place", [0, 1, 7, 8, 9, 60, 0.5, -2, -1])
 def test_a_flipped_byte_anywhere_falls_back_to_the_checkpoint_before(
-    tmp_path: Path, ending: str, place: float
+    tmp_path: Path, cut_training: CutTraining, ending: str, place: float
 ) -> None:
     _, newest = cut_training(tmp_path / "run")
     (path,) = (
@@ -42,7 +54,9 @@ def test_a_flipped_byte_anywhere_falls_back_to_the_checkpoint_before(
     assert "step-000000015, which is older" in said[0]
 
 
-def test_files_that_are_cut_missing_or_unfinished_fall_back_too(tmp_path: Path) -> None:
+def test_files_that_are_cut_missing_or_unfinished_fall_back_too(
+    tmp_path: Path, cut_training: CutTraining
+) -> None:
     _, newest = cut_training(tmp_path / "run")
     (payload,) = newest.glob("*.safetensors")
     payload.write_bytes(payload.read_bytes()[:-10])
@@ -55,7 +69,9 @@ def test_files_that_are_cut_missing_or_unfinished_fall_back_too(tmp_path: Path) 
     assert steps_kept(tmp_path / "run") == [15, 20]
 
 
-def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(tmp_path: Path) -> None:
+def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(
+    tmp_path: Path, cut_training: CutTraining
+) -> None:
     for folder in cut_training(tmp_path / "run"):
         (folder / "manifest.json").write_text("{}")
     before = stoppable(tmp_path / "run")
@@ -71,7 +87,7 @@ def test_a_checkpoint_of_another_version_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("handloom.training.snapshot.VERSION", 99)
-    cut_training(tmp_path)
+    stoppable(tmp_path, every=1, last_step=17).fit(ROWS)
     monkeypatch.undo()
     with pytest.raises(ModelError, match=r"version 99 .* later Handloom; .*: update Handloom"):
         stoppable(tmp_path).fit(ROWS, resume=True)

@@ -46,11 +46,21 @@ from handloom.parallel.partition import LANES
 from handloom.training import EpochRecord, TrainingState
 
 
+@pytest.fixture(scope="module")
+def wholes() -> dict[object, StopAfter]:
+    """Keep uninterrupted trainings, with which several tests compare theirs."""
+    return {}
+
+
 @pytest.mark.parametrize("batch_size", [64, None])
 @pytest.mark.parametrize("rule", [Adam, lambda: SGD(momentum=0.9, nesterov=True)])
 @pytest.mark.parametrize("last_step", [1, 4, 5, 7, 19])
 def test_a_resumed_training_ends_with_the_same_bits_and_history(
-    tmp_path: Path, batch_size: int | None, rule: Callable[[], Optimizer], last_step: int
+    tmp_path: Path,
+    wholes: dict[object, StopAfter],
+    batch_size: int | None,
+    rule: Callable[[], Optimizer],
+    last_step: int,
 ) -> None:
     def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
         best = BestWeights("loss", restore=False)
@@ -60,7 +70,9 @@ def test_a_resumed_training_ends_with_the_same_bits_and_history(
         made.best = best  # type: ignore[attr-defined]
         return made
 
-    whole = run(tmp_path / "whole")
+    if (rule, batch_size) not in wholes:
+        wholes[(rule, batch_size)] = run(tmp_path / "whole")
+    whole = wholes[(rule, batch_size)]
     assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
     resumed = run(tmp_path / "cut", resume=True)
     assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
@@ -74,7 +86,7 @@ def test_a_resumed_training_ends_with_the_same_bits_and_history(
 @pytest.mark.parametrize("batch_size", [600, None])
 @pytest.mark.parametrize("last_step", [1, 3, 4, 6])
 def test_clipping_average_augmentation_and_every_draw_resume_too(
-    tmp_path: Path, batch_size: int | None, last_step: int
+    tmp_path: Path, wholes: dict[object, StopAfter], batch_size: int | None, last_step: int
 ) -> None:
     def run(folder: Path, last_step: int = -1, *, resume: bool = False) -> StopAfter:
         network = Sequential([Dense(8), Noise(), ReLU(), Dense(10)]).build((784,))
@@ -93,7 +105,9 @@ def test_clipping_average_augmentation_and_every_draw_resume_too(
         made.fit(IMAGES, 0.2, resume=resume)
         return made
 
-    whole = run(tmp_path / "whole")
+    if batch_size not in wholes:
+        wholes[batch_size] = run(tmp_path / "whole")
+    whole = wholes[batch_size]
     assert run(tmp_path / "cut", last_step).history.stop_reason is StopReason.INTERRUPTED
     for _ in range(2):  # resumed once more after its end, it stays as it is
         resumed = run(tmp_path / "cut", resume=True)

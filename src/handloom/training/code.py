@@ -5,7 +5,7 @@ import hashlib
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -83,13 +83,15 @@ def set_by_library(class_: type) -> set[str]:
 
     They are the library's running state, such as the number of steps of an optimizer.
     """
-    functions = [
-        function
-        for base in class_.__mro__
-        if is_library(base)
-        for value in vars(base).values()
-        for function in _functions_of(value)
-    ]
+    bases = [_set_and_arguments(base) for base in class_.__mro__ if is_library(base)]
+    names: set[str] = set().union(*(names for names, _ in bases))
+    return names.difference(*(arguments for _, arguments in bases))
+
+
+@cache  # of the library's few classes, whose many methods would be read at each checkpoint
+def _set_and_arguments(base: type) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the attributes that a class sets, and the variables of its constructor."""
+    functions = [function for value in vars(base).values() for function in _functions_of(value)]
     names = {
         str(each.argval)
         for function in functions
@@ -97,7 +99,8 @@ def set_by_library(class_: type) -> set[str]:
         if each.opname == "STORE_ATTR"
     }
     constructors = [each.__code__ for each in functions if each.__name__ == "__init__"]
-    return names.difference(*(code.co_varnames for code in constructors))
+    arguments = {name for code in constructors for name in code.co_varnames}
+    return frozenset(names), frozenset(arguments)
 
 
 def is_library(value: object) -> bool:
@@ -114,9 +117,14 @@ def is_installed(class_: type) -> bool:
         return False
     if file is None:
         return root in sys.builtin_module_names or root in sys.stdlib_module_names
+    return any(Path(file).is_relative_to(folder) for folder in _installation_folders())
+
+
+@cache
+def _installation_folders() -> list[Path]:
+    """Return the folders of Python's own modules and of installed packages."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = [Path(path) for name in names if (path := sysconfig.get_path(name))]
-    return any(Path(file).is_relative_to(folder) for folder in folders)
+    return [Path(path) for name in names if (path := sysconfig.get_path(name))]
 
 
 def _functions_of(value: Any) -> Iterator[FunctionType]:
@@ -173,7 +181,8 @@ def _constant(value: object) -> object:
     return repr(value)
 
 
-def _names_read(code: CodeType) -> set[str]:
+@lru_cache(maxsize=1024)
+def _names_read(code: CodeType) -> frozenset[str]:
     """Return the global names that code reads, inner functions included."""
     names = {
         str(each.argval)
@@ -181,4 +190,4 @@ def _names_read(code: CodeType) -> set[str]:
         if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")
     }
     inner = [_names_read(each) for each in code.co_consts if isinstance(each, CodeType)]
-    return names.union(*inner)
+    return frozenset(names.union(*inner))

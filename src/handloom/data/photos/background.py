@@ -47,7 +47,9 @@ def fit_background(pixels: Floats, samples: Mask, degree: int = 2) -> Floats:
         weighted = known.T * weights
         # the normal equations; terms of an image of one row or column may be the same
         solution = np.linalg.lstsq(weighted @ known, weighted @ values, rcond=None)[0]
-        distance = np.abs(values - known @ solution).max(axis=1)
+        before, distance = distance, np.abs(values - known @ solution).max(axis=1)
+        if np.array_equal(distance, before):  # as on a flat background: so are all further rounds
+            break
     return np.asarray(terms @ solution).reshape(pixels.shape)
 
 

@@ -72,14 +72,15 @@ def draw_part(rows: int, stream: Stream) -> Dataset:
     for chunk, start in enumerate(range(0, rows, chunk_rows)):
         part = slice(start, min(start + chunk_rows, rows))
         # a chunk is drawn whole and then cut, so that its rows do not depend on the number of rows
-        chunk_images, chunk_targets = draw_chunk(stream.at(chunk).generator())
+        chunk_images, chunk_targets = draw_chunk(stream.at(chunk))
         images[part] = chunk_images[: part.stop - start]
         targets[part] = chunk_targets[: part.stop - start]
     return Dataset(images, targets, CLASS_NAMES, "silhouettes")
 
 
-def draw_chunk(rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def draw_chunk(stream: Stream) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Return images and classes of one chunk, each ten rows with one image of every class."""
+    rng = stream.generator()
     by_class = np.stack([draw(garment, PER_CLASS, rng) for garment in GARMENTS.values()])
     rounds = np.tile(np.arange(len(GARMENTS)), (PER_CLASS, 1))
     targets = rng.permuted(rounds, axis=1)  # round r takes the r-th image of every class
