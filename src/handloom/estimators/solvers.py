@@ -42,7 +42,7 @@ class EpsilonHatAdam(Adam):
     def as_operation(self) -> Update:
         """Return the step as a record."""
         adam = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
-        return Update(adam, self.weight_decay)
+        return Update(adam, self.weight_decay, self.proximal_l1)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,9 @@ class Adam(Optimizer):
     weight_decay : float
         The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
         the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
+    proximal_l1 : float
+        The strength of the proximal step, by which `Optimizer` sets small weights to 0 after the
+        update.
 
     Raises
     ------
@@ -110,8 +113,9 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-7,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
         self.epsilon = require_epsilon(epsilon)
@@ -123,6 +127,7 @@ class Adam(Optimizer):
             "beta2": self.beta2,
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
         }
 
     @property
@@ -145,7 +150,8 @@ class Adam(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
+        adam = AdamUpdate(self.beta1, self.beta2, self.epsilon)
+        return Update(adam, self.weight_decay, self.proximal_l1)
 
 
 class AdamW(Adam):
@@ -168,6 +174,8 @@ class AdamW(Adam):
         As in `Adam`.
     weight_decay : float
         The decay ``c``; see `Optimizer` for what decays.
+    proximal_l1 : float
+        See `Optimizer`.
 
     Raises
     ------
@@ -188,8 +196,15 @@ class AdamW(Adam):
         beta2: float = 0.999,
         epsilon: float = 1e-7,
         weight_decay: float = 0.01,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay)
+        super().__init__(
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            proximal_l1=proximal_l1,
+        )
 
     def as_operation(self) -> Update:
         """Return the record of `Adam`; needed since `operation_of` ignores an inherited method."""

@@ -57,7 +57,7 @@ class Muon(Optimizer):
         updated by AdamW too. Jordan advises it for the layer that computes the logits.
     beta1, beta2, epsilon : float
         The parameters of AdamW; see `handloom.Adam`.
-    weight_decay : float
+    weight_decay, proximal_l1 : float
         See `Optimizer`.
 
     Raises
@@ -87,8 +87,9 @@ class Muon(Optimizer):
         beta2: float = 0.95,
         epsilon: float = 1e-10,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
@@ -115,6 +116,7 @@ class Muon(Optimizer):
             "beta2": self.beta2,
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
         }
 
     @property
@@ -153,9 +155,9 @@ class Muon(Optimizer):
         """Return the state of a copy or a pickle; see `Optimizer`."""
         return {**super().__getstate__(), "_matrices": [], "_lerp": None}
 
-    def step(self, learning_rate: float) -> None:
-        """Update the weights once, from the gradients; see `Optimizer.step`."""
-        super().step(learning_rate)
+    def _update_all(self, learning_rate: float) -> None:
+        """Update the arrays of AdamW, then the matrices."""
+        super()._update_all(learning_rate)
         shared = [matrix for matrix in self._matrices if product_is_cut(*matrix.product)]
         for matrix in shared:  # threads share each of its products
             self._step_matrix(matrix, learning_rate, self._pool)

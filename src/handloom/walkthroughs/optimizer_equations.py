@@ -59,10 +59,13 @@ def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
 def _is_derived(optimizer: Optimizer, made: Update) -> bool:
     """Return whether the equations below are those of an array.
 
-    They are for vectors, which do not decay, and matrices, which do; a kernel decays too.
+    They are for vectors, which do not decay, and matrices, which do; a kernel decays too. The
+    proximal step is in none of them.
     """
     if OPTIMIZERS.get(optimizer.kind) is not type(optimizer):
         return False  # an optimizer of the user's own
+    if optimizer.proximal_l1 and made.decays:
+        return False
     if isinstance(optimizer, Muon):
         return made.w.values.ndim == 1 or (made.decays and made.w.values.ndim == 2)
     return made.decays or made.w.values.ndim == 1 or not optimizer.weight_decay
