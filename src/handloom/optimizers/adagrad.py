@@ -11,13 +11,13 @@ from handloom.parameters import Array
 
 
 def adagrad_step(
-    w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
+    w: Array, dw: Array, v: Array, rate: float, epsilon: float, step: int, scratch: Array
 ) -> None:
     """Make a step of Adagrad on one block of weights, in place; see `Adagrad`.
 
     Parameters
     ----------
-    w, dw, s : array, shape (size,)
+    w, dw, v : array, shape (size,)
         Weights, their gradient, which is only read, and the sum of its squares.
     rate, epsilon : float
     step : int
@@ -26,10 +26,10 @@ def adagrad_step(
         Memory for intermediate results.
     """
     np.square(dw, out=scratch)
-    s += scratch
-    flush_to_zero(s, step)
+    v += scratch
+    flush_to_zero(v, step)
 
-    np.sqrt(s, out=scratch)
+    np.sqrt(v, out=scratch)
     scratch += epsilon
     np.divide(dw, scratch, out=scratch)
     scratch *= rate
@@ -41,8 +41,8 @@ class Adagrad(Optimizer):
 
     One step at learning rate ``r``::
 
-        s <- s + dw^2
-        w <- w - r dw / (sqrt(s) + epsilon)
+        v <- v + dw^2
+        w <- w - r dw / (sqrt(v) + epsilon)
 
     Parameters
     ----------

@@ -62,13 +62,13 @@ def adam_step(
     flush_to_zero(m, step)
     flush_to_zero(v, step)
 
-    # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): the step
-    # above, with numerator and denominator multiplied by k, so that v need not be divided by k^2
-    k = math.sqrt(1.0 - beta2**step)
+    # the step above, with numerator and denominator multiplied by the correction of the root, so
+    # that v need not be divided by its square
+    correction = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
-    scratch += epsilon * k
+    scratch += epsilon * correction
     np.divide(m, scratch, out=scratch)
-    scratch *= rate * k / (1.0 - beta1**step)
+    scratch *= rate * correction / (1.0 - beta1**step)
     w -= scratch
 
 

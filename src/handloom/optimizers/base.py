@@ -183,7 +183,7 @@ class Optimizer(ChecksArguments, ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
         if self.weight_decay:
-            shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
+            shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r decay w
             self._pool.run([partial(np.multiply, w, shrink, out=w) for w in self._decaying])
         self._update_all(learning_rate)
         if self.proximal_l1:

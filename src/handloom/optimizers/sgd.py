@@ -57,16 +57,16 @@ class SGD(Optimizer):
 
     One step, at learning rate ``r``::
 
-        w <- w - r dw                           without momentum
-        u <- m u - r dw;  w <- w + u            momentum m
-        u <- m u - r dw;  w <- w + m u - r dw   Nesterov momentum
+        w <- w - r dw                             without momentum
+        u <- mu u - r dw;  w <- w + u             momentum mu
+        u <- mu u - r dw;  w <- w + mu u - r dw   Nesterov momentum
 
     The velocity ``u`` contains the rate, so a change of rate takes effect gradually.
 
     Parameters
     ----------
     momentum : float
-        The fraction ``m`` of the velocity that is kept, at least 0 and below 1.
+        The fraction ``mu`` of the velocity that is kept, at least 0 and below 1.
     nesterov : bool
         Whether to use Nesterov momentum; needs a momentum above 0.
     weight_decay, proximal_l1 : float
