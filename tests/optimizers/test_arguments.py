@@ -27,7 +27,8 @@ def test_a_positional_learning_rate_is_refused_and_its_place_is_named(
     kind: type[Optimizer],
 ) -> None:
     message = (
-        rf"^{kind.__name__} takes keyword arguments only: .*weight_decay, proximal_l1; got 0\.001\. "
+        rf"^{kind.__name__} takes keyword arguments only: .*weight_decay, proximal_l1; "
+        r"got 0\.001\. "
         r"The learning rate is an argument of Trainer$"
     )
     with pytest.raises(TypeError, match=message):

@@ -84,9 +84,9 @@ def test_every_optimizer_ends_its_step_with_it_for_matrices_alone(name: str) -> 
             made.gradient[...] = g
             steps.step(rate)
         for array, w in other.weights.items():
-            if array in ("0.weights", "1.kernel"):
-                w = np.sign(w) * np.maximum(np.abs(w) - rate * 2.0, 0.0)
-            np.testing.assert_allclose(shrunk.weights[array], w, rtol=0, atol=1e-15)
+            threshold = rate * 2.0 if array in ("0.weights", "1.kernel") else 0.0
+            expected = np.sign(w) * np.maximum(np.abs(w) - threshold, 0.0)
+            np.testing.assert_allclose(shrunk.weights[array], expected, rtol=0, atol=1e-15)
     assert np.count_nonzero(shrunk.weights["0.weights"] == 0.0) > 0
 
 

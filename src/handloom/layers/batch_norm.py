@@ -60,8 +60,8 @@ class BatchNorm(Layer):
     split and the order of the sums do not depend on the number of threads. A frozen layer collects
     nothing.
 
-    A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / sigma`` and the slice of
-    its rows; ``x - mu`` is recomputed, which costs less than keeping it.
+    A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / sigma`` and the slice
+    of its rows; ``x - mu`` is recomputed, which costs less than keeping it.
 
     Parameters
     ----------
