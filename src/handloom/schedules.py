@@ -186,7 +186,7 @@ class OneCycle:
     References
     ----------
     Smith, Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
-    Rates", 2018. The defaults are PyTorch's.
+    Rates", 2017, arXiv 1708.07120. The defaults are PyTorch's.
     """
 
     learning_rate: float

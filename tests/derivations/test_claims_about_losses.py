@@ -22,8 +22,8 @@ TARGETS = np.random.default_rng(0).standard_normal((101, 1))
 
 
 def best_constant(loss: RowLoss, targets: Float64 = TARGETS) -> float:
-    """Return the constant prediction of the smallest loss, to a hundredth, without a gradient."""
-    grid = np.linspace(-4, 4, 801)
+    """Return the constant prediction of the smallest loss, to 0.02, without a gradient."""
+    grid = np.linspace(-4, 4, 401)
     values = [loss(np.full_like(targets, z), targets)[0] for z in grid]
     return float(grid[np.argmin(values)])
 
@@ -37,8 +37,8 @@ def test_the_best_constant_of_the_pinball_loss_is_the_quantile(quantile: float) 
 
 
 def test_the_best_constants_of_squared_and_absolute_error_are_mean_and_median() -> None:
-    assert best_constant(MeanSquaredError()) == pytest.approx(TARGETS.mean(), abs=0.01)
-    assert best_constant(MeanAbsoluteError()) == pytest.approx(np.median(TARGETS), abs=0.01)
+    assert best_constant(MeanSquaredError()) == pytest.approx(TARGETS.mean(), abs=0.02)
+    assert best_constant(MeanAbsoluteError()) == pytest.approx(np.median(TARGETS), abs=0.02)
     outlier = TARGETS.copy()
     outlier[TARGETS.argmax()] = 300.0
     assert best_constant(MeanAbsoluteError(), outlier) == best_constant(MeanAbsoluteError())

@@ -72,7 +72,7 @@ def test_adagrad_costs_a_factor_of_the_root_of_2_at_most() -> None:
 
 
 def test_a_rare_gradient_makes_adagrad_ten_times_larger_steps() -> None:
-    dense, rare = np.ones(10_000), np.zeros(10_000)
+    dense, rare = np.ones(2000), np.zeros(2000)
     rare[99::100] = 1.0
     steps = [np.abs(np.diff(walked(Adagrad(), g)))[-1] for g in (dense, rare)]
     assert steps[1] / steps[0] == pytest.approx(10, rel=1e-6)
@@ -148,15 +148,14 @@ def test_the_bound_of_steepest_descent_is_reached_by_the_orthogonal_matrix() -> 
 
 
 def test_inputs_that_are_orthogonal_to_a_step_of_muon_keep_their_output() -> None:
-    parameters = Parameters({"w": ParameterSpec((784, 128), Zeros())}, np.float64)
+    parameters = Parameters({"w": ParameterSpec((98, 16), Zeros())}, np.float64)
     optimizer = Muon().bind(parameters)
     generator = np.random.default_rng(0)
-    parameters.gradient[...] = generator.standard_normal(784 * 128)
+    g = generator.standard_normal((98, 16))
+    parameters.gradient[...] = g.ravel()
     optimizer.step(1.0)
-    step = parameters.weights["w"]
-    idle = np.linalg.svd(step)[0][:, 128:]
-    assert idle.shape == (784, 656)
-    np.testing.assert_allclose(idle.T @ step, 0, atol=1e-12)
+    idle = np.linalg.svd(g)[0][:, 16:]  # 98 - 16 directions
+    np.testing.assert_allclose(idle.T @ parameters.weights["w"], 0, atol=1e-12)
     wide = orthogonalize(generator.standard_normal((5, 40)))  # d <= h: every input moves
     assert np.linalg.svd(wide, compute_uv=False).min() > 0.68
 
@@ -202,7 +201,7 @@ def test_the_named_schedules_end_where_the_page_says() -> None:
     one_cycle = named_schedule("one-cycle", 1.0, steps)
     assert one_cycle(0) == pytest.approx(1 / 25)
     assert max(one_cycle(t) for t in range(steps)) == pytest.approx(1.0, abs=1e-4)
-    assert one_cycle(0.3 * steps - 1) == pytest.approx(1.0)
+    assert one_cycle(269) == pytest.approx(1.0)
     assert one_cycle(steps - 1) == one_cycle(2 * steps) == pytest.approx(1 / 250_000)
     cosine = named_schedule("cosine", 1.0, steps)
     assert cosine(steps - 1) == pytest.approx(2.5 / steps**2, rel=0.02)
@@ -212,7 +211,8 @@ def test_the_rates_of_a_warmup_are_equally_spaced_up_to_the_first_of_the_schedul
     schedule = Warmup(9, LinearDecay(1.0, 100))
     rises = [after - before for before, after in pairwise(schedule(t) for t in range(10))]
     np.testing.assert_allclose(rises, 0.1, rtol=1e-12)
-    assert (schedule(0), schedule(9)) == (pytest.approx(0.1), 1.0)
+    assert schedule(0) == pytest.approx(0.1)
+    assert schedule(9) == 1.0
 
 
 def test_a_finite_sum_of_rates_leaves_some_of_the_initial_weight() -> None:

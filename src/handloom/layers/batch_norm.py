@@ -84,8 +84,9 @@ class BatchNorm(Layer):
     References
     ----------
     Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
-    Covariate Shift", ICML 2015. Ghost batches: Hoffer, Hubara, Soudry, "Train Longer, Generalize
-    Better", NeurIPS 2017.
+    Covariate Shift", ICML 2015. Ghost batches: Hoffer, Hubara, Soudry, "Train longer, generalize
+    better: closing the generalization gap in large batch training of neural networks", NeurIPS
+    2017.
     """
 
     kind = "batch_norm"

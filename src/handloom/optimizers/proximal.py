@@ -24,8 +24,7 @@ def proximal_step(w: Array, threshold: float, scratch: Array) -> None:
 
     References
     ----------
-    Parikh, Boyd, "Proximal Algorithms", Foundations and Trends in Optimization 1, 2014, section
-    6.5.2.
+    Parikh, Boyd, "Proximal Algorithms", Foundations and Trends in Optimization 1, 2014.
     """
     np.clip(w, -threshold, threshold, out=scratch)
     w -= scratch
