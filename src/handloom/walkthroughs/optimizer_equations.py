@@ -91,10 +91,10 @@ def _sgd(optimizer: SGD, rate: float, made: Update) -> list[Equation]:
     m, u, new_u = number(optimizer.momentum), made.state["velocity"], made.new_state["velocity"]
     u_at, new_u_at = number(u.values[index]), number(new_u.values[index])
     velocity = solved(
-        f"{new_u.name} = m {u.name} - r {g.name}", new_u, index, f"{m}*{u_at} - {r}*{g_at}"
+        f"{new_u.name} = mu {u.name} - r {g.name}", new_u, index, f"{m}*{u_at} - {r}*{g_at}"
     )
     if optimizer.nesterov:
-        text = f"{new.name} = {w} + m {new_u.name} - r {g.name}"
+        text = f"{new.name} = {w} + mu {new_u.name} - r {g.name}"
         return [velocity, solved(text, new, index, f"{w_at} + {m}*{new_u_at} - {r}*{g_at}")]
     text = f"{new.name} = {w} + {new_u.name}"
     return [velocity, solved(text, new, index, f"{w_at} + {new_u_at}")]
