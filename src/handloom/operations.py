@@ -279,7 +279,7 @@ class Update:
     ----------
     optimizer : SGDUpdate, AdamUpdate or AdaptiveUpdate
     weight_decay : float
-        The decay ``c``: every step first shrinks the weights that decay, ``w <- w - r c w``. These
+        The decay: every step first shrinks the weights that decay, ``w <- w - r decay w``. These
         are the matrices, which `StepOperations.decaying` lists.
     proximal_l1 : float
         The strength ``l1``: every step last moves the same weights toward 0 by ``r l1``, and sets

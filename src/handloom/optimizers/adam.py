@@ -86,8 +86,8 @@ class Adam(Optimizer):
         Added to the root for numerical stability, at least 1e-12. The default is that of Keras;
         estimators have that of scikit-learn, 1e-8.
     weight_decay : float
-        The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
-        the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
+        The decay, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
+        the update: ``w <- w - r decay w``. With a decay above 0 this is AdamW.
     proximal_l1 : float
         The strength of the proximal step, by which `Optimizer` sets small weights to 0 after the
         update.
@@ -143,7 +143,7 @@ class Adam(Optimizer):
     ) -> None:
         """Update one block of weights by `adam_step`, with the shapes and dtypes described there.
 
-        `Optimizer.step` has already counted the step and applied the decay, ``w <- w - r c w``.
+        `Optimizer.step` has already counted the step and applied the decay, ``w <- w - r decay w``.
         """
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
         self._step_function(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
@@ -157,23 +157,23 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """AdamW: `Adam` with a decoupled weight decay of 0.01 by default.
 
-    One step at learning rate ``r``, for weights with a decay ``c``::
+    One step at learning rate ``r``, for weights that decay::
 
-        w <- w - r c w              in `Optimizer.step`
+        w <- w - r decay w          in `Optimizer.step`
         w <- as by `adam_step`      in `Adam.update`
 
     The default of ``weight_decay`` is the only difference from `Adam`.
 
     The gradient of an L2 penalty in the loss would enter both moments and be divided by the root of
     the second, so weights with large gradients would hardly decay. Decoupled decay shrinks all
-    weights that decay by the same factor, ``1 - r c``.
+    weights that decay by the same factor, ``1 - r decay``.
 
     Parameters
     ----------
     beta1, beta2, epsilon : float
         As in `Adam`.
     weight_decay : float
-        The decay ``c``; see `Optimizer` for what decays.
+        The decay; see `Optimizer` for what decays.
     proximal_l1 : float
         See `Optimizer`.
 

@@ -45,9 +45,9 @@ class Optimizer(ChecksArguments, ABC):
     allocates the state, cuts the vectors into blocks, which the threads of a pool update, applies
     weight decay in `step`, and saves and loads the state.
 
-    With a weight decay ``c``, each step at learning rate ``r`` first shrinks the weights,
-    ``w <- w - r c w``, independently of the gradient and the batch size (decoupled weight decay).
-    Matrices and kernels decay; biases, scales and shifts do not.
+    With weight decay, each step at learning rate ``r`` first shrinks the weights,
+    ``w <- w - r decay w``, independently of the gradient and the batch size (decoupled weight
+    decay). Matrices and kernels decay; biases, scales and shifts do not.
 
     With a ``proximal_l1`` above 0, each step ends with the proximal step of an L1 penalty on the
     same arrays, `handloom.optimizers.proximal.proximal_step`: weights within ``r proximal_l1``
@@ -62,7 +62,7 @@ class Optimizer(ChecksArguments, ABC):
     Parameters
     ----------
     weight_decay : float
-        The decay ``c``, at least 0.
+        The decay, at least 0.
     proximal_l1 : float
         The strength of the proximal step, at least 0.
 
