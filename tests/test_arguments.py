@@ -149,7 +149,8 @@ def test_a_layer_of_ones_own_profits_and_is_not_disturbed() -> None:
 
 def test_signatures_and_copies_stay() -> None:
     assert [*inspect.signature(Dense).parameters][:2] == ["units", "weights"]
-    assert [*inspect.signature(Adam).parameters] == ["beta1", "beta2", "epsilon", "weight_decay"]
+    options = ["beta1", "beta2", "epsilon", "weight_decay", "proximal_l1"]
+    assert [*inspect.signature(Adam).parameters] == options
     assert str(inspect.signature(ReLU)) == "()"
     layer = Own(0.5, activation="relu")
     for copied in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):  # noqa: S301

@@ -119,6 +119,44 @@ def test_a_page_is_right_to_the_last_digit(page: Path) -> None:
     assert lines
 
 
+@every_page
+def test_a_letter_has_one_meaning_on_all_pages(page: Path) -> None:
+    """The index lists the pages of each letter that the literature uses for several things."""
+    text = page.read_text()
+    assert not letters_of(text) ^ {letter for letter, pages in meanings() if page.name in pages}
+
+
+def test_a_letter_that_is_used_for_something_else_is_noticed() -> None:
+    assert letters_of(
+        "With $\\max_i a_i \\text{, most}$ and $su + i$:\n```math\nr_t k\n```\n"
+    ) == set("stk")
+    assert letters_of("`(n, k)`, `m`, `stem`, `m.md`, `f(s)`") == set("kms")
+    assert letters_of("```math\n\\begin{cases} x & y \\end{cases}\n```\n") == set()
+
+
+def letters_of(text: str) -> set[str]:
+    """Return the letters of the index's second table that occur in formulas, and in code as `k`."""
+    known = "".join(letter for letter, _ in meanings())
+    prose = BLOCK.sub("", text)
+    spans = re.findall(r"`([^`\n]+)`", prose)
+    formulas = [content for _, content in blocks(text, "math")]
+    formulas += re.findall(r"\$([^$]+)\$", re.sub(r"`[^`\n]+`", "", prose))
+    letters: set[str] = set()
+    for formula in formulas:
+        symbols = re.sub(r"\\(?:text|mathrm|begin|end)\{[^}]*\}|\\[a-zA-Z]+", " ", formula)
+        letters |= set(re.findall(f"[{known}]", symbols))
+    for span in spans:
+        letters |= set(re.findall(rf"(?<![\w.])[{known}](?![\w.(])", span))
+    return letters
+
+
+def meanings() -> list[tuple[str, list[str]]]:
+    """Return each letter of the index's second table, with the pages that use it."""
+    table = INDEX.read_text().partition("| letter | meaning | pages |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w)` \| (.+?) \| (.+) \|$", table, flags=re.MULTILINE)
+    return [(letter, re.findall(r"\]\((.+?)\)", pages)) for letter, _, pages in rows]
+
+
 def assert_prints(printed: str, expected: str) -> None:
     """Compare to the letter; the last decimal of a number may be one off."""
     assert NUMBER.sub("#", printed) == NUMBER.sub("#", expected)

@@ -77,7 +77,8 @@ class He:
     ``d`` is the number of products that add up to one output: ``k k c`` for a kernel of shape
     ``(k, k, c, f)``.
 
-    Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", ICCV 2015.
+    Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers: Surpassing Human-Level Performance
+    on ImageNet Classification", ICCV 2015.
     """
 
     def __call__(

@@ -279,12 +279,16 @@ class Update:
     ----------
     optimizer : SGDUpdate, AdamUpdate or AdaptiveUpdate
     weight_decay : float
-        The decay ``c``: every step first shrinks the weights that decay, ``w <- w - r c w``. These
+        The decay: every step first shrinks the weights that decay, ``w <- w - r decay w``. These
         are the matrices, which `StepOperations.decaying` lists.
+    proximal_l1 : float
+        The strength ``l1``: every step last moves the same weights toward 0 by ``r l1``, and sets
+        those to 0 that are closer to it.
     """
 
     optimizer: SGDUpdate | AdamUpdate | AdaptiveUpdate
     weight_decay: float
+    proximal_l1: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -311,7 +315,7 @@ class StepOperations:
     clip : ClipNorm or None
         None also if the gradient is not clipped.
     decaying : tuple of (int, int)
-        The start and stop offsets of each array that weight decay shrinks.
+        The start and stop offsets of each array that weight decay and the proximal step shrink.
     update : Update or None
     average : MovingAverage or None
         None also if weights are not averaged.

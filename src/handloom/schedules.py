@@ -186,7 +186,7 @@ class OneCycle:
     References
     ----------
     Smith, Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
-    Rates", 2018. The defaults are PyTorch's.
+    Rates", 2017, arXiv 1708.07120. The defaults are PyTorch's.
     """
 
     learning_rate: float
@@ -347,9 +347,9 @@ def _checked_rate(rate: object, step: int) -> float:
     return float(rate)
 
 
-def _half_cosine(start: float, end: float, t: float) -> float:
-    """Return the rate at ``t``, from 0 to 1, along a half cosine from start to end."""
-    return end + (start - end) * (1.0 + math.cos(math.pi * t)) / 2.0
+def _half_cosine(start: float, end: float, fraction: float) -> float:
+    """Return the rate at a fraction, from 0 to 1, of a half cosine from start to end."""
+    return end + (start - end) * (1.0 + math.cos(math.pi * fraction)) / 2.0
 
 
 def _validate(

@@ -64,7 +64,7 @@ def test_every_option_reaches_the_step(handloom: Command) -> None:
     assert "Step 1 of 2 by sgd: r = 0.25 is the learning rate, m = 0.5 the momentum" in said
     assert "Step 2 of 2" in said
     assert "gW0 = dW0 + 0.002 sign(W0) + 2*0.03 W0" in said
-    assert "uW0' = m uW0 - r gW0" in said
+    assert "uW0' = mu uW0 - r gW0" in said
     assert said != handloom("step", "--momentum", 0.5, "--learning-rate", 0.25).out
     assert "sqrt" in handloom("step", "--optimizer", "adam").out
 

@@ -100,6 +100,7 @@ def test_every_way_to_regularize_and_to_pace_reaches_the_training(
     ended = handloom(
         *("train", "--data", tiny_folder, "--out", run, "--hidden", "8", "--epochs", 3),
         *("--optimizer", "muon", "--momentum", 0.8, "--weight-decay", 0.1, "--batch-size", 100),
+        *("--proximal-l1", 0.01),
         *("--learning-rate", 0.02, "--schedule", "linear", "--warmup", 2, "--clip-norm", 0.5),
         *("--average", 0.5, "--dropout", 0.25, "--label-smoothing", 0.1),
         *("--augment", "flip,shift", "--validation-fraction", 0.3),
@@ -110,6 +111,7 @@ def test_every_way_to_regularize_and_to_pace_reaches_the_training(
     assert described["optimizer"]["kind"] == "Muon"
     assert described["optimizer"]["momentum"] == 0.8
     assert described["optimizer"]["weight_decay"] == 0.1
+    assert described["optimizer"]["proximal_l1"] == 0.01
     then = {"kind": "LinearDecay", "learning_rate": 0.02, "steps": 3 * 3 - 2}  # of 210 rows left
     assert described["learning_rate"] == {"kind": "Warmup", "steps": 2, "then": then}
     assert (described["clip_norm"], described["average"]["decay"]) == (0.5, 0.5)
@@ -220,6 +222,7 @@ def test_ctrl_c_saves_what_was_learned(
         ),
         (["--momentum", "0.5"], "momentum is for sgd and muon"),
         (["--weight-decay", "-1"], "weight_decay must be"),
+        (["--proximal-l1", "-1"], "proximal_l1 must be"),
         (["--warmup", "-1"], "warmup must be"),
         (["--warmup", "45"], "warmup must be below the number of steps, 45, got 45"),
         (["--clip-norm", "0"], "clip_norm must be"),

@@ -146,6 +146,7 @@ def test_lbfgs_refuses_networks_that_change_as_they_are_asked(layer: Any) -> Non
         ("callbacks", [Watch()]),
         ("restore_best", True),
         ("weight_decay", 0.1),
+        ("proximal_l1", 0.1),
         ("learning_rate", InverseTimeDecay(0.1, 1.0)),
     ],
 )

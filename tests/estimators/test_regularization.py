@@ -21,6 +21,19 @@ def test_weight_decay_shrinks_weights_whatever_the_batch() -> None:
         np.testing.assert_allclose(made.intercepts_[0], untouched.intercepts_[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_the_proximal_step_of_l1_makes_weights_0_for_any_batch(solver: str) -> None:
+    made = classifier(
+        solver=solver, momentum=0.0, alpha=0, learning_rate_init=0.01, proximal_l1=0.3,
+        batch_size=12, max_iter=30,
+    )  # fmt: skip
+    zeros = [np.mean(weights == 0.0) for weights in made.fit(X, y).coefs_]
+    assert min(zeros) > 0.05
+    assert max(zeros) < 1.0
+    dense = clone(made).set_params(proximal_l1=0.0, l1=0.3).fit(X, y)
+    assert all((weights != 0.0).all() for weights in dense.coefs_)
+
+
 def test_l1_makes_weights_small_and_counts_in_the_loss() -> None:
     unpenalized = classifier(solver="lbfgs", max_iter=60, alpha=0).fit(X, y)
     sparse = classifier(solver="lbfgs", max_iter=60, alpha=0, l1=3.0).fit(X, y)

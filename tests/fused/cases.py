@@ -20,7 +20,7 @@ from tests.fused.helpers import (
 from handloom.data import batches, transforms
 from handloom.layers import activations, batch_norm, pooling, winograd
 from handloom.losses import binary, cross_entropy
-from handloom.optimizers import adagrad, adam, moving_average, rmsprop, sgd
+from handloom.optimizers import adagrad, adam, moving_average, proximal, rmsprop, sgd
 from handloom.parameters import penalize
 from handloom.randomness import Purpose, StepStream, philox
 from handloom.reductions import column_sums
@@ -261,6 +261,13 @@ def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
 def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
     for w, dw, s in vectors(rng, real, 1):
         yield [w, dw, s, 0.01, 1e-7, 8, np.empty_like(w)]
+
+
+@cases_of(proximal.proximal_step)
+def _(rng: np.random.Generator, real: Any) -> Iterator[Arguments]:
+    for w, *_ in vectors(rng, real, 0):
+        for threshold in (0.0, 1e-3, 0.7):
+            yield [w, threshold, np.empty_like(w)]
 
 
 @cases_of(moving_average.lerp)

@@ -27,7 +27,8 @@ def test_a_positional_learning_rate_is_refused_and_its_place_is_named(
     kind: type[Optimizer],
 ) -> None:
     message = (
-        rf"^{kind.__name__} takes keyword arguments only: .*weight_decay; got 0\.001\. "
+        rf"^{kind.__name__} takes keyword arguments only: .*weight_decay, proximal_l1; "
+        r"got 0\.001\. "
         r"The learning rate is an argument of Trainer$"
     )
     with pytest.raises(TypeError, match=message):
@@ -47,7 +48,7 @@ def test_a_learning_rate_by_keyword_is_refused_and_its_place_is_named(
 
 @every_optimizer
 def test_an_optimizer_can_be_copied_and_pickled(kind: type[Optimizer]) -> None:
-    made = kind(weight_decay=0.25)
+    made = kind(weight_decay=0.25, proximal_l1=0.125)
     for copied in (copy.copy(made), copy.deepcopy(made), pickle.loads(pickle.dumps(made))):  # noqa: S301
         assert copied.config() == made.config()
 

@@ -38,7 +38,7 @@ def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
         made = Parameters(specs, np.float32)
         made.vector[...] = np.random.default_rng(3).standard_normal(len(made))
         made.gradient[...] = np.random.default_rng(4).standard_normal(len(made))
-        rule = optimizer(name, weight_decay=0.1).bind(made, pool=pool)
+        rule = optimizer(name, weight_decay=0.1, proximal_l1=0.1).bind(made, pool=pool)
         for _ in range(2):
             rule.step(0.01)
         vectors.append(made.vector)
@@ -68,7 +68,7 @@ def test_state_carries_on_where_it_was_saved(make: type[SGD]) -> None:
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_the_options_make_the_same_rule_again(name: str) -> None:
-    rule = optimizer(name, weight_decay=0.25)
+    rule = optimizer(name, weight_decay=0.25, proximal_l1=0.125)
     assert optimizer(name, **rule.config()).config() == rule.config()
 
 
@@ -101,6 +101,8 @@ def test_a_step_before_bind_is_refused() -> None:
         (lambda: Adam(epsilon=0), "epsilon"),
         (lambda: SGD(nesterov=True), "nesterov"),
         (lambda: SGD(weight_decay=-1), "weight_decay"),
+        (lambda: SGD(proximal_l1=-1), "proximal_l1"),
+        (lambda: Muon(proximal_l1=float("inf")), "proximal_l1"),
         (lambda: RMSprop(rho=1.0), "rho"),
         (lambda: RMSprop(epsilon=0), "epsilon"),
         (lambda: Adagrad(epsilon=0.0), "epsilon"),

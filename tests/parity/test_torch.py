@@ -84,6 +84,17 @@ def test_softmax_cross_entropy(one_hot: bool, weighted: bool) -> None:
     assert relative_error(gradient, tensor.grad) < TOLERANCE
 
 
+def test_class_weights_with_smoothing_differ_from_pytorch_as_the_derivation_says() -> None:
+    logits = np.array([[2.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 3.0]])
+    targets, of_classes = np.array([0, 1, 1]), np.array([1.0, 2.0, 4.0])
+    ours = SoftmaxCrossEntropy(0.1)(logits, targets, of_classes[targets])[0]
+    theirs = torch.nn.functional.cross_entropy(
+        leaf(logits), torch.tensor(targets), torch.tensor(of_classes), label_smoothing=0.1
+    )
+    assert ours == pytest.approx(1.2179, abs=5e-5)
+    assert theirs.item() == pytest.approx(1.2607, abs=5e-5)
+
+
 def test_cross_entropy_of_probabilities() -> None:
     probabilities = Softmax().forward(draw(N, K))
     value, gradient = CategoricalCrossEntropy()(probabilities, TARGETS)

@@ -155,7 +155,7 @@ def trainer(seed: int, backend: str, dtype: Any, **options: Any) -> tuple[Traine
         chosen["batch_size"] = max(chosen["batch_size"], 9)
     if stored is np.uint8 and rng.random() < 0.6:
         chosen["augment"] = AUGMENTATIONS[int(rng.integers(len(AUGMENTATIONS)))]
-    settings = {"weight_decay": 0.1} if rng.random() < 0.5 else {}
+    settings = {"weight_decay": 0.1, "proximal_l1": 0.05} if rng.random() < 0.5 else {}
     if normalized and optimizer in (Adam, AdamW):
         settings["epsilon"] = 1e-3
     return (
@@ -532,6 +532,13 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Trainer], None]]] = {
     "weight decay": (
         lambda: SGD(weight_decay=0.5),
         lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.0),
+    ),
+    "proximal step": (
+        lambda: SGD(proximal_l1=0.5),
+        lambda fit: setattr(fit.state.optimizer, "proximal_l1", 0.1),
+    ),
+    "proximal step at last": (
+        Adam, lambda fit: setattr(fit.state.optimizer, "proximal_l1", 0.5),
     ),
     "beta1": (Adam, lambda fit: setattr(fit.state.optimizer, "beta1", 0.3)),
     "average": (Adam, lambda fit: setattr(fit.options.average, "decay", 0.1)),

@@ -91,7 +91,7 @@ def test_an_optimizer_of_ones_own_needs_no_kind_to_be_resumed(tmp_path: Path) ->
             w -= rate * np.sign(dw)
 
         def config(self) -> dict[str, object]:
-            return {"weight_decay": self.weight_decay}
+            return {"weight_decay": self.weight_decay, "proximal_l1": self.proximal_l1}
 
     trainer(tmp_path, StopAt(4), optimizer=Signs()).fit(ROWS)
     resumed = trainer(tmp_path, optimizer=Signs())

@@ -35,6 +35,7 @@ from handloom import (
         ({"units": 9}, r"network layers 0 units is 9, the checkpoint has 8"),
         ({"rule": SGD}, r"optimizer kind is SGD, the checkpoint has Adam"),
         ({"rule": lambda: Adam(beta1=0.8)}, r"optimizer beta1 is 0.8, the checkpoint has 0.9"),
+        ({"rule": lambda: Adam(proximal_l1=0.1)}, r"optimizer proximal_l1 is 0.1, the checkpoint"),
         (
             {"learning_rate": 0.01},
             r"learning_rate kind is Constant, the checkpoint has InverseTimeDecay",

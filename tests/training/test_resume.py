@@ -92,7 +92,7 @@ def test_clipping_average_augmentation_and_every_draw_resume_too(
         network = Sequential([Dense(8), Noise(), ReLU(), Dense(10)]).build((784,))
         made = StopAfter(
             network,
-            Muon(weight_decay=0.1),
+            Muon(weight_decay=0.1, proximal_l1=0.01),
             Warmup(3, CosineDecay(0.1, 20)),
             clip_norm=0.5,
             average=EMA(0.8),

@@ -110,7 +110,7 @@ class Signs(Optimizer):
         w -= rate * self.size * np.sign(dw)
 
     def config(self) -> dict[str, object]:
-        return {"weight_decay": self.weight_decay}
+        return {"weight_decay": self.weight_decay, "proximal_l1": self.proximal_l1}
 
 
 class Gain(Layer):

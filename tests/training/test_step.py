@@ -172,6 +172,9 @@ class FromRecords:
         else:
             self.second = optimizer.decay * self.second + optimizer.weight * dw**2
             w -= RATE * dw / (np.sqrt(self.second) + optimizer.epsilon)
+        for start, stop in self.step.decaying:
+            sizes = np.abs(w[start:stop]) - RATE * update.proximal_l1
+            w[start:stop] = np.sign(w[start:stop]) * np.maximum(sizes, 0)
 
 
 IMAGES = GENERATOR.integers(0, 256, (ROWS, 2, 2)).astype(np.uint8)
@@ -186,6 +189,12 @@ CASES: dict[str, tuple[Sequence[Layer], RowLoss, Optimizer, dict[str, Any]]] = {
         SoftmaxCrossEntropy(0.1),
         SGD(momentum=0.9),
         {"clip_norm": 0.2},
+    ),
+    "proximal step": (
+        [Dense(4), Tanh(), Dense(3)],
+        SoftmaxCrossEntropy(),
+        SGD(momentum=0.9, proximal_l1=0.5),
+        {"average": EMA(0.5)},
     ),
     "nesterov": (
         [Dense(4), ELU(0.7), Dense(3)],

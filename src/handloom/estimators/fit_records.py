@@ -173,6 +173,7 @@ class FitOptions:
     beta_2: float
     epsilon: float
     weight_decay: float
+    proximal_l1: float
 
     max_iter: int
     max_fun: int

@@ -110,6 +110,10 @@ class MLPClassifier(Classifier):
     weight_decay : float
         Decoupled weight decay: each step at rate ``r`` subtracts ``r weight_decay w`` from the
         weights, for any batch size. Biases do not decay.
+    proximal_l1 : float
+        The strength of an L1 penalty in a proximal step: each step at rate ``r`` ends by moving the
+        weights toward 0 by ``r proximal_l1``, and those closer to 0 become 0. It is not in the
+        loss. With ``l1`` weights become small, but not 0.
     restore_best : bool
         Whether to restore the weights of the epoch with the lowest validation loss, or training
         loss if no rows are held out. With ``early_stopping`` it has no effect: the weights of the
@@ -210,6 +214,7 @@ class MLPClassifier(Classifier):
         loss: Loss | None = None,
         l1: float = 0.0,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,
@@ -299,6 +304,7 @@ class MLPRegressor(Regressor):
         dropout: float | Sequence[float] = 0.0,
         l1: float = 0.0,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
         restore_best: bool = False,
         callbacks: Sequence[Callback] | None = None,
         threads: int | None = None,

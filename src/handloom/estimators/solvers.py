@@ -42,7 +42,7 @@ class EpsilonHatAdam(Adam):
     def as_operation(self) -> Update:
         """Return the step as a record."""
         adam = AdamUpdate(self.beta1, self.beta2, self.epsilon, corrected=False)
-        return Update(adam, self.weight_decay)
+        return Update(adam, self.weight_decay, self.proximal_l1)
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,19 @@ class ScikitLearnRate:
 
 def optimizer_for(options: FitOptions) -> Optimizer:
     """Return the optimizer of a fit."""
-    decay = float(options.weight_decay)
+    decay, proximal_l1 = float(options.weight_decay), float(options.proximal_l1)
     if options.solver == "adam":
         return EpsilonHatAdam(
             beta1=options.beta_1,
             beta2=options.beta_2,
             epsilon=options.epsilon,
             weight_decay=decay,
+            proximal_l1=proximal_l1,
         )
     # SGD requires momentum < 1; scikit-learn allows 1, and the difference is a rounding error
     momentum = min(float(options.momentum), math.nextafter(1.0, 0.0))
     nesterov = bool(options.nesterovs_momentum) and momentum > 0.0
-    return SGD(momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    return SGD(momentum=momentum, nesterov=nesterov, weight_decay=decay, proximal_l1=proximal_l1)
 
 
 def rate_for(options: FitOptions, rate_state: RateState) -> Schedule:

@@ -9,7 +9,7 @@ __all__ = ["COMPILES", "adagrad_step", "compile_for"]
 
 
 def adagrad_step(
-    w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
+    w: Array, dw: Array, v: Array, rate: float, epsilon: float, step: int, scratch: Array
 ) -> None:
     """Make a step of Adagrad in a single pass; ``scratch`` is unused."""
-    adaptive_step(w, dw, s, rate, 1.0, 1.0, epsilon)
+    adaptive_step(w, dw, v, rate, 1.0, 1.0, epsilon)

@@ -37,7 +37,8 @@ class Plan(NamedTuple):
     moments : array, shape (layer normalizations, rows, 2)
         See `handloom.fused.step_layer_norm`.
     arrays : int64 array, shape (arrays, 4)
-        Every trained array: offset, rows, columns, whether it decays.
+        Every trained array: offset, rows, columns, whether it decays; the proximal step applies
+        to those that do.
     penalties : float64 array, shape (arrays, 2)
         The l1 and l2 of each.
     key : uint64 array, shape (2,)

@@ -24,7 +24,8 @@ HEIGHT, WIDTH    the size of stored images, if they are moved
 
 SHIFT, FACTOR, LOSS_PARAMETER, TOTAL_WEIGHT, CLIP, PER_ROW, DECAY, AVERAGE_DECAY = range(8)
 CLIP_FACTOR, SHRINK, AVERAGE_WEIGHT, OPTION1, OPTION2, OPTION3 = range(8, 14)
-SETTINGS = 14
+PROXIMAL, THRESHOLD = 14, 15
+SETTINGS = 16
 """The indices of ``settings``, and how many there are.
 
 ===================  ==========================================================================
@@ -39,6 +40,8 @@ CLIP_FACTOR          what the gradient of the step is multiplied by
 SHRINK               what decaying weights are multiplied by in the step
 AVERAGE_WEIGHT       the weight of the step in the average
 OPTION1, ...         the options of the optimizer, see below
+PROXIMAL             the strength of the proximal step
+THRESHOLD            by which the proximal step moves weights toward 0
 ===================  ==========================================================================
 """
 

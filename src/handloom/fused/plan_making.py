@@ -124,6 +124,7 @@ def _header(
         step.penalties.per_row,
         step.update.weight_decay,
     )
+    settings[field.PROXIMAL] = step.update.proximal_l1
     settings[field.AVERAGE_DECAY] = 0.0 if step.average is None else step.average.decay
     header[field.OPTIMIZER], options = _optimizer_of(step.update.optimizer, vectors)
     settings[field.OPTION1], settings[field.OPTION2], settings[field.OPTION3] = options

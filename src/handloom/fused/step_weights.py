@@ -10,6 +10,7 @@ from handloom.fused.layer_table import DENSE, DROP, KIND, NORMALIZE_COLUMNS
 from handloom.fused.meeting import share
 from handloom.fused.moving_average import _move_toward
 from handloom.fused.parameters import SUMMED, _penalize_block, _sum_of_squares
+from handloom.fused.proximal import _shrink
 from handloom.fused.reductions import column_sums
 from handloom.fused.sgd import _momentum, _sgd
 from handloom.fused.step_columns import update_statistics
@@ -77,6 +78,7 @@ def prepare_update(plan, step):  # type: ignore[no-untyped-def]
     norm = math.sqrt(plan.figures[step, field.SQUARES])
     settings[field.CLIP_FACTOR] = limit / norm if limit > 0.0 and norm > limit else 1.0
     settings[field.SHRINK] = 1.0 - rate * settings[field.DECAY]
+    settings[field.THRESHOLD] = rate * settings[field.PROXIMAL]
     t = plan.header[field.AVERAGED_BEFORE] + step + 1
     kept = settings[field.AVERAGE_DECAY]
     settings[field.AVERAGE_WEIGHT] = (1.0 - kept) / (1.0 - kept**t)
@@ -119,6 +121,8 @@ def update_weights(plan, part):  # type: ignore[no-untyped-def]
             for i in range(len(w)):
                 w[i] *= shrink
         _optimize(plan, low, high, w, dw)
+        if decays and settings[field.PROXIMAL] > 0.0:
+            _shrink(w, real(settings[field.THRESHOLD]))
         if len(plan.average):
             weight, tiny = real(settings[field.AVERAGE_WEIGHT]), real(TINY)
             _move_toward(plan.average[low:high], w, weight, tiny)

@@ -23,22 +23,22 @@ class BatchNorm(Layer):
     """Batch normalization of every feature, or of every channel of an image, over groups of rows.
 
     A group is all the rows of a training pass or, with ghost batches, some of them. A feature has
-    ``m`` entries in a group: one a row or, for the channel of an image, one a pixel of every row.
+    ``N`` entries in a group: one a row or, for the channel of an image, one a pixel of every row.
     Forward and, given ``dy``, backward, for each feature of each group; means and sums run over its
-    ``m`` entries::
+    ``N`` entries::
 
-        mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
-        z  = (x - mu) / s
+        mu = mean of x,  var = mean of (x - mu)^2,  sigma = sqrt(var + epsilon)
+        z  = (x - mu) / sigma
         y  = scale z + shift
 
         dshift = sum of dy,  dscale = sum of dy z
-        dx = (scale / s) (dy - dshift / m - z dscale / m)
+        dx = (scale / sigma) (dy - dshift / N - z dscale / N)
 
     The gradients of ``scale`` and ``shift`` are the sums of ``dscale`` and ``dshift`` over the
     groups. ``scale`` and the running variance start at 1, ``shift`` and the running mean at 0.
 
     In inference, and in a layer that is frozen (not `trainable`), ``mu`` and ``var`` are the
-    running mean and variance. They do not depend on ``x``, so there ``dx = (scale / s) dy``.
+    running mean and variance. They do not depend on ``x``, so there ``dx = (scale / sigma) dy``.
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, d)`` or, for images, ``(n, c, y, x)``;
     ``scale``, ``shift`` and the running statistics have shape ``(d,)`` or ``(c,)``.
@@ -46,12 +46,12 @@ class BatchNorm(Layer):
     The running statistics are arrays that are not trained, ``self.weights["running_mean"]`` and
     ``self.weights["running_variance"]``, saved with the weights. A training pass does not change
     them; it collects the sums over its groups of ``mu`` and of the unbiased variance
-    ``var m / (m - 1)``; `handloom.Sequential.commit_statistics`, once a
+    ``var N / (N - 1)``; `handloom.Sequential.commit_statistics`, once a
     step, adds the sums of all passes and updates the statistics, with means over the groups, each
     of which counts once::
 
         running mean     = momentum (running mean)     + (1 - momentum) (mean of mu)
-        running variance = momentum (running variance) + (1 - momentum) (mean of var m / (m - 1))
+        running variance = momentum (running variance) + (1 - momentum) (mean of var N / (N - 1))
 
     A trainer calls it; a training loop written by hand must call it after each step.
 
@@ -60,13 +60,14 @@ class BatchNorm(Layer):
     split and the order of the sums do not depend on the number of threads. A frozen layer collects
     nothing.
 
-    A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / s`` and the slice of
-    its rows; ``x - mu`` is recomputed, which costs less than keeping it.
+    A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / sigma`` and the slice
+    of its rows; ``x - mu`` is recomputed, which costs less than keeping it.
 
     Parameters
     ----------
     momentum : float
-        The fraction of the running statistics that a step keeps, at least 0 and below 1.
+        The fraction of the running statistics that a step keeps, at least 0 and below 1: one minus
+        the ``momentum`` of PyTorch, so both defaults are the same.
     epsilon : float
         Added to the variance for numerical stability, above 0.
     ghost_batch : int, optional
@@ -83,8 +84,9 @@ class BatchNorm(Layer):
     References
     ----------
     Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
-    Covariate Shift", ICML 2015. Ghost batches: Hoffer, Hubara, Soudry, "Train Longer, Generalize
-    Better", NeurIPS 2017.
+    Covariate Shift", ICML 2015. Ghost batches: Hoffer, Hubara, Soudry, "Train longer, generalize
+    better: closing the generalization gap in large batch training of neural networks", NeurIPS
+    2017.
     """
 
     kind = "batch_norm"
@@ -99,7 +101,7 @@ class BatchNorm(Layer):
         if ghost_batch is not None:  # else None, the default of `Layer`
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
         self._collected: dict[str, Array] = {}
-        # of each group: its rows, mu, 1 / s
+        # of each group: its rows, mu, 1 / sigma
         self._group_statistics: list[tuple[slice, Array, Array]] = []
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
@@ -209,16 +211,16 @@ class BatchNorm(Layer):
         for group, mean, inverse in self._group_statistics:
             dshift, dscale = np.empty_like(mean), np.empty_like(mean)
             self._standardize_sums(features[group], slopes[group], mean, dshift, dscale)
-            dscale *= inverse  # the sum of dy (x - mu) / s
+            dscale *= inverse  # the sum of dy (x - mu) / sigma
             gradient_of_shift += dshift
             gradient_of_scale += dscale
             if dx is None:
                 continue
-            # dx = a dy - b (x - mu) - e, which is the formula above with z = (x - mu) / s
-            m = group.stop - group.start
+            # dx = a dy - b (x - mu) - e, which is the formula above with z = (x - mu) / sigma
+            size = group.stop - group.start
             a = self.weights["scale"] * inverse
-            b, e = a * inverse * dscale / m, a * dshift / m
-            if not self.trainable:  # mu and s do not depend on x
+            b, e = a * inverse * dscale / size, a * dshift / size
+            if not self.trainable:  # mu and sigma do not depend on x
                 b, e = np.zeros_like(b), np.zeros_like(e)
             out = _columns_of_buffer(dx)[group]
             self._standardize_backward(features[group], slopes[group], mean, a, b, e, out)

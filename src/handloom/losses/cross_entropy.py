@@ -115,7 +115,10 @@ class SoftmaxCrossEntropy(_ClassLoss):
         t_j <- (1 - s) t_j + (s / k) sum_i t_i
 
     and the value is the cross-entropy with these: it is above zero for correct predictions too.
-    Class indices and rows of probabilities are smoothed alike.
+    Class indices and rows of probabilities are smoothed alike. A row's weight, class weights
+    included, multiplies its whole loss, the smoothed part too, and the mean is divided by the sum
+    of these weights. PyTorch weighs the term of each class ``j`` in the smoothed part by the weight
+    of ``j`` instead; the values differ if both class weights and smoothing are used.
 
     These are the loss and the gradient of each row. `RowLoss` calls `check_targets`, then
     `row_losses`. It multiplies each row's loss and gradient by the row's weight, and divides them

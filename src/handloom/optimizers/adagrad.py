@@ -11,13 +11,13 @@ from handloom.parameters import Array
 
 
 def adagrad_step(
-    w: Array, dw: Array, s: Array, rate: float, epsilon: float, step: int, scratch: Array
+    w: Array, dw: Array, v: Array, rate: float, epsilon: float, step: int, scratch: Array
 ) -> None:
     """Make a step of Adagrad on one block of weights, in place; see `Adagrad`.
 
     Parameters
     ----------
-    w, dw, s : array, shape (size,)
+    w, dw, v : array, shape (size,)
         Weights, their gradient, which is only read, and the sum of its squares.
     rate, epsilon : float
     step : int
@@ -26,10 +26,10 @@ def adagrad_step(
         Memory for intermediate results.
     """
     np.square(dw, out=scratch)
-    s += scratch
-    flush_to_zero(s, step)
+    v += scratch
+    flush_to_zero(v, step)
 
-    np.sqrt(s, out=scratch)
+    np.sqrt(v, out=scratch)
     scratch += epsilon
     np.divide(dw, scratch, out=scratch)
     scratch *= rate
@@ -41,14 +41,14 @@ class Adagrad(Optimizer):
 
     One step at learning rate ``r``::
 
-        s <- s + dw^2
-        w <- w - r dw / (sqrt(s) + epsilon)
+        v <- v + dw^2
+        w <- w - r dw / (sqrt(v) + epsilon)
 
     Parameters
     ----------
     epsilon : float
         Added to the root for numerical stability, at least 1e-12.
-    weight_decay : float
+    weight_decay, proximal_l1 : float
         See `Optimizer`.
 
     Raises
@@ -65,13 +65,19 @@ class Adagrad(Optimizer):
     kind = "adagrad"
     state_names = ("squares",)
 
-    def __init__(self, *, epsilon: float = 1e-7, weight_decay: float = 0.0) -> None:
-        super().__init__(weight_decay=weight_decay)
+    def __init__(
+        self, *, epsilon: float = 1e-7, weight_decay: float = 0.0, proximal_l1: float = 0.0
+    ) -> None:
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.epsilon = require_epsilon(epsilon)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return {"epsilon": self.epsilon, "weight_decay": self.weight_decay}
+        return {
+            "epsilon": self.epsilon,
+            "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
+        }
 
     @property
     def step_definition(self) -> Callable[..., None]:
@@ -86,4 +92,5 @@ class Adagrad(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(AdaptiveUpdate(1.0, 1.0, self.epsilon), self.weight_decay)
+        adagrad = AdaptiveUpdate(1.0, 1.0, self.epsilon)
+        return Update(adagrad, self.weight_decay, self.proximal_l1)

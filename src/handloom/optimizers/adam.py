@@ -62,13 +62,13 @@ def adam_step(
     flush_to_zero(m, step)
     flush_to_zero(v, step)
 
-    # w <- w - (r k / (1 - beta1^t)) m / (sqrt(v) + epsilon k), with k = sqrt(1 - beta2^t): the step
-    # above, with numerator and denominator multiplied by k, so that v need not be divided by k^2
-    k = math.sqrt(1.0 - beta2**step)
+    # the step above, with numerator and denominator multiplied by the correction of the root, so
+    # that v need not be divided by its square
+    correction = math.sqrt(1.0 - beta2**step)
     np.sqrt(v, out=scratch)
-    scratch += epsilon * k
+    scratch += epsilon * correction
     np.divide(m, scratch, out=scratch)
-    scratch *= rate * k / (1.0 - beta1**step)
+    scratch *= rate * correction / (1.0 - beta1**step)
     w -= scratch
 
 
@@ -86,8 +86,11 @@ class Adam(Optimizer):
         Added to the root for numerical stability, at least 1e-12. The default is that of Keras;
         estimators have that of scikit-learn, 1e-8.
     weight_decay : float
-        The decay ``c``, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
-        the update: ``w <- w - r c w``. With a decay above 0 this is AdamW.
+        The decay, at least 0, by which `Optimizer` shrinks matrices, but not biases, before
+        the update: ``w <- w - r decay w``. With a decay above 0 this is AdamW.
+    proximal_l1 : float
+        The strength of the proximal step, by which `Optimizer` sets small weights to 0 after the
+        update.
 
     Raises
     ------
@@ -110,8 +113,9 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-7,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
         self.epsilon = require_epsilon(epsilon)
@@ -123,6 +127,7 @@ class Adam(Optimizer):
             "beta2": self.beta2,
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
         }
 
     @property
@@ -138,36 +143,39 @@ class Adam(Optimizer):
     ) -> None:
         """Update one block of weights by `adam_step`, with the shapes and dtypes described there.
 
-        `Optimizer.step` has already counted the step and applied the decay, ``w <- w - r c w``.
+        `Optimizer.step` has already counted the step and applied the decay, ``w <- w - r decay w``.
         """
         m, v, beta1, beta2 = state["first_moment"], state["second_moment"], self.beta1, self.beta2
         self._step_function(w, dw, m, v, rate, beta1, beta2, self.epsilon, self.steps, scratch)
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(AdamUpdate(self.beta1, self.beta2, self.epsilon), self.weight_decay)
+        adam = AdamUpdate(self.beta1, self.beta2, self.epsilon)
+        return Update(adam, self.weight_decay, self.proximal_l1)
 
 
 class AdamW(Adam):
     """AdamW: `Adam` with a decoupled weight decay of 0.01 by default.
 
-    One step at learning rate ``r``, for weights with a decay ``c``::
+    One step at learning rate ``r``, for weights that decay::
 
-        w <- w - r c w              in `Optimizer.step`
+        w <- w - r decay w          in `Optimizer.step`
         w <- as by `adam_step`      in `Adam.update`
 
     The default of ``weight_decay`` is the only difference from `Adam`.
 
     The gradient of an L2 penalty in the loss would enter both moments and be divided by the root of
     the second, so weights with large gradients would hardly decay. Decoupled decay shrinks all
-    weights that decay by the same factor, ``1 - r c``.
+    weights that decay by the same factor, ``1 - r decay``.
 
     Parameters
     ----------
     beta1, beta2, epsilon : float
         As in `Adam`.
     weight_decay : float
-        The decay ``c``; see `Optimizer` for what decays.
+        The decay; see `Optimizer` for what decays.
+    proximal_l1 : float
+        See `Optimizer`.
 
     Raises
     ------
@@ -188,8 +196,15 @@ class AdamW(Adam):
         beta2: float = 0.999,
         epsilon: float = 1e-7,
         weight_decay: float = 0.01,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay)
+        super().__init__(
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            proximal_l1=proximal_l1,
+        )
 
     def as_operation(self) -> Update:
         """Return the record of `Adam`; needed since `operation_of` ignores an inherited method."""

@@ -12,6 +12,7 @@ from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.errors import HandloomError, ModelError, require_count, require_number
 from handloom.operations import Update
+from handloom.optimizers.proximal import proximal_step
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
 
@@ -44,9 +45,13 @@ class Optimizer(ChecksArguments, ABC):
     allocates the state, cuts the vectors into blocks, which the threads of a pool update, applies
     weight decay in `step`, and saves and loads the state.
 
-    With a weight decay ``c``, each step at learning rate ``r`` first shrinks the weights,
-    ``w <- w - r c w``, independently of the gradient and the batch size (decoupled weight decay).
-    Matrices and kernels decay; biases, scales and shifts do not.
+    With weight decay, each step at learning rate ``r`` first shrinks the weights,
+    ``w <- w - r decay w``, independently of the gradient and the batch size (decoupled weight
+    decay). Matrices and kernels decay; biases, scales and shifts do not.
+
+    With a ``proximal_l1`` above 0, each step ends with the proximal step of an L1 penalty on the
+    same arrays, `handloom.optimizers.proximal.proximal_step`: weights within ``r proximal_l1``
+    of 0 become 0, the others move toward 0 by it. The loss and its gradient do not contain it.
 
     The optimizers of this library take keyword arguments only. The learning rate is none of them:
     it is an argument of `handloom.Trainer`.
@@ -57,7 +62,9 @@ class Optimizer(ChecksArguments, ABC):
     Parameters
     ----------
     weight_decay : float
-        The decay ``c``, at least 0.
+        The decay, at least 0.
+    proximal_l1 : float
+        The strength of the proximal step, at least 0.
 
     Attributes
     ----------
@@ -89,15 +96,18 @@ class Optimizer(ChecksArguments, ABC):
         if not hasattr(cls, "kind"):
             cls.kind = cls.__name__.lower()
 
-    def __init__(self, *, weight_decay: float = 0.0) -> None:
+    def __init__(self, *, weight_decay: float = 0.0, proximal_l1: float = 0.0) -> None:
         self.weight_decay = require_number("weight_decay", weight_decay, minimum=0.0)
+        self.proximal_l1 = require_number("proximal_l1", proximal_l1, minimum=0.0)
         self.steps = self.bindings = 0
         self.state: dict[str, Array] = {}
         self._decaying: list[Array] = []
+        self._proximal_pieces: list[list[tuple[Array, ...]]] = []
         self._parameters: Parameters | None = None
         self._pool: Pool = SERIAL
         self._blocks_by_piece: list[list[Block]] = []
         self._step_function: Callable[..., None] = _raise_not_bound
+        self._proximal_step: Callable[..., None] = proximal_step
 
     @property
     def step_definition(self) -> Callable[..., None] | None:
@@ -138,16 +148,26 @@ class Optimizer(ChecksArguments, ABC):
             if parameters.specs[name].is_matrix
             for ((w, _),) in pool.blocks_by_piece(parameters.vector[span], single_block=True)
         ]
+        if self.proximal_l1:  # otherwise nothing need be compiled
+            self._proximal_step = backend.version_of(proximal_step)
+        self._proximal_pieces = [
+            piece
+            for name, span in parameters.slices().items()
+            if parameters.specs[name].is_matrix
+            for piece in pool.blocks_by_piece(parameters.vector[span])
+        ]
         self.steps = 0
         return self
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, without views into the weights: not bound."""
-        views: dict[str, object] = {"_parameters": None, "_decaying": [], "_blocks_by_piece": []}
-        return {**self.__dict__, **views, "_pool": SERIAL, "_step_function": _raise_not_bound}
+        pieces = ("_decaying", "_proximal_pieces", "_blocks_by_piece")
+        views: dict[str, object] = {"_parameters": None, **{name: [] for name in pieces}}
+        functions = {"_step_function": _raise_not_bound, "_proximal_step": proximal_step}
+        return {**self.__dict__, **views, "_pool": SERIAL, **functions}
 
     def step(self, learning_rate: float) -> None:
-        """Decay the weights, then update them once from the gradients by `update`.
+        """Decay the weights, update them once by `update`, then make the proximal step.
 
         Parameters
         ----------
@@ -163,11 +183,24 @@ class Optimizer(ChecksArguments, ABC):
             raise ModelError(f"{self.kind}: bind the optimizer to parameters before a step")
         self.steps += 1
         if self.weight_decay:
-            shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r c w
+            shrink = 1.0 - learning_rate * self.weight_decay  # w <- w - r decay w
             self._pool.run([partial(np.multiply, w, shrink, out=w) for w in self._decaying])
+        self._update_all(learning_rate)
+        if self.proximal_l1:
+            threshold = learning_rate * self.proximal_l1
+            self._pool.run(
+                [partial(self._shrink_piece, piece, threshold) for piece in self._proximal_pieces]
+            )
+
+    def _update_all(self, learning_rate: float) -> None:
+        """Update all weights, which have decayed."""
         self._pool.run(
             [partial(self._update_piece, piece, learning_rate) for piece in self._blocks_by_piece]
         )
+
+    def _shrink_piece(self, piece: list[tuple[Array, ...]], threshold: float) -> None:
+        for w, scratch in piece:
+            self._proximal_step(w, threshold, scratch)
 
     def _cut_into_blocks(self, parameters: Parameters, span: slice) -> list[list[Block]]:
         """Cut a span of the weights into pieces, and those into blocks."""

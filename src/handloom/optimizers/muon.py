@@ -39,8 +39,9 @@ class Muon(Optimizer):
         w <- w - r sqrt(max(1, h / d)) orthogonal(g)
 
     where ``orthogonal(U S V^T)`` is about ``U V^T``; see `orthogonalize`. A kernel of shape
-    ``(k, k, c, f)`` is treated as a matrix of ``k k c`` inputs and ``f`` outputs. Biases and gains
-    are updated as by `handloom.AdamW`, at the rate ``adam_rate r``.
+    ``(k, k, c, f)`` is treated as a matrix of ``k k c`` inputs and ``f`` outputs, in the factor
+    too, which is 1 for every square kernel in Jordan's code. Biases and gains are updated as by
+    `handloom.AdamW`, at the rate ``adam_rate r``.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Muon(Optimizer):
         updated by AdamW too. Jordan advises it for the layer that computes the logits.
     beta1, beta2, epsilon : float
         The parameters of AdamW; see `handloom.Adam`.
-    weight_decay : float
+    weight_decay, proximal_l1 : float
         See `Optimizer`.
 
     Raises
@@ -87,8 +88,9 @@ class Muon(Optimizer):
         beta2: float = 0.95,
         epsilon: float = 1e-10,
         weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
@@ -115,6 +117,7 @@ class Muon(Optimizer):
             "beta2": self.beta2,
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
         }
 
     @property
@@ -153,9 +156,9 @@ class Muon(Optimizer):
         """Return the state of a copy or a pickle; see `Optimizer`."""
         return {**super().__getstate__(), "_matrices": [], "_lerp": None}
 
-    def step(self, learning_rate: float) -> None:
-        """Update the weights once, from the gradients; see `Optimizer.step`."""
-        super().step(learning_rate)
+    def _update_all(self, learning_rate: float) -> None:
+        """Update the arrays of AdamW, then the matrices."""
+        super()._update_all(learning_rate)
         shared = [matrix for matrix in self._matrices if product_is_cut(*matrix.product)]
         for matrix in shared:  # threads share each of its products
             self._step_matrix(matrix, learning_rate, self._pool)
@@ -212,12 +215,12 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
 
     From ``x = g / |g|``, each iteration is::
 
-        x <- a x + (b x x^T + c (x x^T)^2) x
+        x <- a1 x + (a3 x x^T + a5 (x x^T)^2) x
 
-    which keeps singular vectors and maps each singular value ``s`` to ``a s + b s^3 + c s^5``. With
-    Jordan's `COEFFICIENTS` they do not converge to 1: after five iterations they are between 0.68
-    and 1.21 if they started above 0.002. An iteration takes about ``4 d^2 h + 2 d^3``
-    multiplications and additions, where ``d`` is the smaller side.
+    which keeps singular vectors and maps each singular value ``S`` to ``a1 S + a3 S^3 + a5 S^5``.
+    With Jordan's `COEFFICIENTS` they do not converge to 1: after five iterations they are between
+    0.68 and 1.21 if they started above 0.002. An iteration takes ``2 d^2 h + d^3`` multiplications,
+    and as many additions, where ``d`` is the smaller side.
 
     Parameters
     ----------
@@ -233,7 +236,7 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     array, shape (d, h)
         Zero if ``g`` is zero.
     """
-    a, b, c = COEFFICIENTS
+    a1, a3, a5 = COEFFICIENTS
     tall = g.shape[0] > g.shape[1]
     x = g.T if tall else g  # the smaller side first, so that its products are small
     x = x / (l2_norm(x) or 1.0)  # no singular value is above 1 now
@@ -242,11 +245,11 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     for _ in range(iterations):
         matmul(x, x.T, gram, pool)
         matmul(gram, gram, square, pool)
-        square *= c
-        gram *= b
+        square *= a5
+        gram *= a3
         gram += square
         matmul(gram, x, product, pool)
-        x *= a
+        x *= a1
         x += product
     return x.T if tall else x
 

@@ -60,7 +60,7 @@ class RMSprop(Optimizer):
         The decay of the moving average, at least 0 and below 1.
     epsilon : float
         Added to the root for numerical stability, at least 1e-12.
-    weight_decay : float
+    weight_decay, proximal_l1 : float
         See `Optimizer`.
 
     Raises
@@ -78,15 +78,25 @@ class RMSprop(Optimizer):
     state_names = ("second_moment",)
 
     def __init__(
-        self, *, rho: float = 0.9, epsilon: float = 1e-7, weight_decay: float = 0.0
+        self,
+        *,
+        rho: float = 0.9,
+        epsilon: float = 1e-7,
+        weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.rho = require_fraction("rho", rho)
         self.epsilon = require_epsilon(epsilon)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
-        return {"rho": self.rho, "epsilon": self.epsilon, "weight_decay": self.weight_decay}
+        return {
+            "rho": self.rho,
+            "epsilon": self.epsilon,
+            "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
+        }
 
     @property
     def step_definition(self) -> Callable[..., None]:
@@ -102,4 +112,5 @@ class RMSprop(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(AdaptiveUpdate(self.rho, 1.0 - self.rho, self.epsilon), self.weight_decay)
+        rmsprop = AdaptiveUpdate(self.rho, 1.0 - self.rho, self.epsilon)
+        return Update(rmsprop, self.weight_decay, self.proximal_l1)

@@ -57,19 +57,19 @@ class SGD(Optimizer):
 
     One step, at learning rate ``r``::
 
-        w <- w - r dw                           without momentum
-        u <- m u - r dw;  w <- w + u            momentum m
-        u <- m u - r dw;  w <- w + m u - r dw   Nesterov momentum
+        w <- w - r dw                             without momentum
+        u <- mu u - r dw;  w <- w + u             momentum mu
+        u <- mu u - r dw;  w <- w + mu u - r dw   Nesterov momentum
 
     The velocity ``u`` contains the rate, so a change of rate takes effect gradually.
 
     Parameters
     ----------
     momentum : float
-        The fraction ``m`` of the velocity that is kept, at least 0 and below 1.
+        The fraction ``mu`` of the velocity that is kept, at least 0 and below 1.
     nesterov : bool
         Whether to use Nesterov momentum; needs a momentum above 0.
-    weight_decay : float
+    weight_decay, proximal_l1 : float
         See `Optimizer`.
 
     Raises
@@ -86,9 +86,14 @@ class SGD(Optimizer):
     kind = "sgd"
 
     def __init__(
-        self, *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
+        self,
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        proximal_l1: float = 0.0,
     ) -> None:
-        super().__init__(weight_decay=weight_decay)
+        super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.momentum = require_fraction("momentum", momentum)
         self.nesterov = nesterov
         if nesterov and not momentum:
@@ -102,6 +107,7 @@ class SGD(Optimizer):
             "momentum": self.momentum,
             "nesterov": self.nesterov,
             "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
         }
 
     @property
@@ -121,4 +127,5 @@ class SGD(Optimizer):
 
     def as_operation(self) -> Update:
         """Return the step as a record."""
-        return Update(SGDUpdate(self.momentum, self.nesterov), self.weight_decay)
+        sgd = SGDUpdate(self.momentum, self.nesterov)
+        return Update(sgd, self.weight_decay, self.proximal_l1)

@@ -90,6 +90,9 @@ class Settings(Experiment):
     weight_decay: float | None = option(
         None, "Decoupled weight decay; by default that of the optimizer."
     )
+    proximal_l1: float | None = option(
+        None, "L1 as a proximal step, which sets small weights to exactly 0; by default none."
+    )
     learning_rate: float | None = option(
         None,
         "The largest learning rate; by default that of the optimizer: "
@@ -234,7 +237,11 @@ class Settings(Experiment):
 
     def new_optimizer(self) -> Optimizer:
         """Return a new optimizer."""
-        arguments = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        arguments = {
+            "momentum": self.momentum,
+            "weight_decay": self.weight_decay,
+            "proximal_l1": self.proximal_l1,
+        }
         options = {name: value for name, value in arguments.items() if value is not None}
         return optimizer(self.optimizer, **options)
 

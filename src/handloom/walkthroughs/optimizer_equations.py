@@ -59,10 +59,13 @@ def update(optimizer: Optimizer, rate: float, made: Update) -> Part:
 def _is_derived(optimizer: Optimizer, made: Update) -> bool:
     """Return whether the equations below are those of an array.
 
-    They are for vectors, which do not decay, and matrices, which do; a kernel decays too.
+    They are for vectors, which do not decay, and matrices, which do; a kernel decays too. The
+    proximal step is in none of them.
     """
     if OPTIMIZERS.get(optimizer.kind) is not type(optimizer):
         return False  # an optimizer of the user's own
+    if optimizer.proximal_l1 and made.decays:
+        return False
     if isinstance(optimizer, Muon):
         return made.w.values.ndim == 1 or (made.decays and made.w.values.ndim == 2)
     return made.decays or made.w.values.ndim == 1 or not optimizer.weight_decay
@@ -88,10 +91,10 @@ def _sgd(optimizer: SGD, rate: float, made: Update) -> list[Equation]:
     m, u, new_u = number(optimizer.momentum), made.state["velocity"], made.new_state["velocity"]
     u_at, new_u_at = number(u.values[index]), number(new_u.values[index])
     velocity = solved(
-        f"{new_u.name} = m {u.name} - r {g.name}", new_u, index, f"{m}*{u_at} - {r}*{g_at}"
+        f"{new_u.name} = mu {u.name} - r {g.name}", new_u, index, f"{m}*{u_at} - {r}*{g_at}"
     )
     if optimizer.nesterov:
-        text = f"{new.name} = {w} + m {new_u.name} - r {g.name}"
+        text = f"{new.name} = {w} + mu {new_u.name} - r {g.name}"
         return [velocity, solved(text, new, index, f"{w_at} + {m}*{new_u_at} - {r}*{g_at}")]
     text = f"{new.name} = {w} + {new_u.name}"
     return [velocity, solved(text, new, index, f"{w_at} + {new_u_at}")]
