@@ -31,4 +31,6 @@ def require_replaceable(path: Path) -> None:
     except OSError as error:
         raise FileError(f"cannot write {path}: {error.strerror}") from None
     if first and not any(mark in first for mark in MARKS):
-        raise FileError(f"{path} was not written by an export, and is not replaced: name a new file")
+        raise FileError(
+            f"{path} was not written by an export, and is not replaced: name a new file"
+        )
