@@ -1,4 +1,4 @@
-"""``handloom export``: a run as a file of each format, compared on its data, and nothing replaced."""
+"""``handloom export``: a run as a file of each format, compared on its data."""
 
 import copy
 import shutil

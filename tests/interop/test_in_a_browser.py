@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.interop.guide import block, garments
-from tests.reporting.conftest import browser_type_launch_args as browser_type_launch_args
+from tests.reporting.conftest import browser_type_launch_args  # noqa: F401 - a fixture
 
 from handloom import to_onnx
 

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pytest
 from tests.interop.guide import block, garments
@@ -26,7 +25,7 @@ SECONDS = 60
 class Service:
     """A running service, its model and images for it."""
 
-    def __init__(self, address: str, model: Model, images: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, address: str, model: Model, images: npt.NDArray[Any]) -> None:
         self.model, self.images = model, images
         self.client = httpx.Client(base_url=address, timeout=SECONDS)
 

@@ -152,7 +152,7 @@ def _first_rows(path: str) -> MemoryTable:
 
 
 def _say_written(model: Model, exported: Exported, chosen: Format, rows: str) -> None:
-    """Say what was written: the files, what goes in and comes out, the comparison, how to use it."""
+    """Say what was written, its inputs and outputs, the comparison, and how to use it."""
     for path in (exported.path, *exported.other_files):
         say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
     compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"
