@@ -42,28 +42,29 @@ parity: $(READY)  ## the comparisons with PyTorch, which is installed for them a
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pytest -m parity
 
-test-browser: $(READY)  ## reports in Chromium, which apt installs where it can; skipped, and said, without it
+test-browser: $(READY)  ## reports, and models in ONNX Runtime, in Chromium, which apt installs where it can; skipped, and said, without it
 	@command -v chromium >/dev/null || (timeout 60 apt-get update -qq && timeout 240 apt-get install -y -qq chromium) >/dev/null 2>&1 || true
 	@if command -v chromium >/dev/null; then \
 	  $(BIN)/python -c "import pytest_playwright" 2>/dev/null || \
 	    $(BIN)/python -m pip install --quiet --editable '.[browser]'; \
 	  if command -v npm >/dev/null; then \
-	    timeout 120 npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 || \
-	      echo "axe-core and tsc cannot be installed: their tests are skipped"; \
-	  else echo "node is not there: the tests with axe-core and tsc are skipped"; fi; \
-	  $(BIN)/python -m pytest -m "browser or not browser" tests/reporting; \
+	    timeout 120 npm install --prefix build/npm --silent --no-audit --no-fund axe-core@4 typescript@5 onnxruntime-web@1 || \
+	      echo "axe-core, tsc and onnxruntime-web cannot be installed: their tests are skipped"; \
+	  else echo "node is not there: the tests with axe-core, tsc and onnxruntime-web are skipped"; fi; \
+	  $(BIN)/python -m pytest -m "browser or not browser" tests/reporting tests/interop/test_in_a_browser.py; \
 	else echo "test-browser is skipped: there is no chromium, and apt cannot install it"; fi
 
 test-tables: $(READY)  ## data from polars and pyarrow, which are installed for these tests alone
 	$(BIN)/python -c "import polars, pyarrow" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[tables]'
 	$(BIN)/python -m pytest -m "not long" tests/data tests/estimators/test_wrong_data.py tests/test_model.py
 
-test-services: $(READY)  ## logs for TensorBoard and MLflow, which are installed to read them
-	$(BIN)/python -c "import tensorboardX, tensorboard, mlflow, sqlalchemy, alembic" 2>/dev/null || \
+test-services: $(READY)  ## logs for TensorBoard and MLflow, a service, skops: installed for these tests alone
+	$(BIN)/python -c "import tensorboardX, tensorboard, mlflow, sqlalchemy, alembic, fastapi, uvicorn, httpx, skops" 2>/dev/null || \
 	  $(BIN)/python -m pip install --quiet --editable '.[services]'
 	$(BIN)/python -m pytest tests/training/callbacks/test_tensorboard_log.py \
 	  tests/training/callbacks/test_mlflow_log.py tests/cli/test_logs.py \
-	  $(wildcard tests/interop/test_service.py)
+	  tests/interop/test_service.py
+	$(BIN)/python -m pytest tests/test_documentation.py -k "leaving and examples"
 
 docs: $(READY)  ## the site in build/docs: guides, derivations and the API reference; warnings are errors
 	$(BIN)/python -c "import furo" 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[docs]'

@@ -1,6 +1,6 @@
 """``handloom export``: a trained model as a file of ONNX, of PyTorch or of plain NumPy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -25,26 +25,44 @@ from handloom.files import FileError
 from handloom.interop.exported import Exported
 from handloom.interop.numpy import to_numpy
 from handloom.interop.onnx import to_onnx
+from handloom.interop.onnx.metadata import predictions_of
 from handloom.interop.torch import to_torch
+from handloom.interop.torch.export import paths_of
 from handloom.model import Model
 from handloom.training.run_folder import RunFolder, is_run
 
 COMPARED_ROWS = 256
 """The largest number of rows whose predictions are compared."""
 
+SHOWN_NAMES = 10
+"""The largest number of columns or classes that are named."""
+
 
 class Format(NamedTuple):
-    """A format: the function that writes it, the file by default, and how it is used."""
+    """A format: the function that writes it, the file by default, and how it is used.
+
+    ``use`` are lines with the path ``{file}``, the name ``{module}`` of a module, and the names
+    ``{rows}`` and ``{predictions}`` of an input and an output.
+    """
 
     write: Callable[..., Exported]
     file: str
-    use: str
+    use: tuple[str, ...]
 
 
 FORMATS = {
-    "onnx": Format(to_onnx, "model.onnx", "onnxruntime.InferenceSession({file!r})"),
-    "torch": Format(to_torch, "model_torch.py", "model_torch.load().predict(rows)"),
-    "numpy": Format(to_numpy, "model_numpy.py", "model_numpy.predict(rows)"),
+    "onnx": Format(
+        to_onnx,
+        "model.onnx",
+        (
+            'session = onnxruntime.InferenceSession("{file}")',
+            'session.run(["{predictions}"], {rows})',
+        ),
+    ),
+    "torch": Format(
+        to_torch, "model_torch.py", ("import {module}", "{module}.load().predict(rows)")
+    ),
+    "numpy": Format(to_numpy, "model_numpy.py", ("import {module}", "{module}.predict(rows)")),
 }
 """The formats by name."""
 
@@ -79,10 +97,9 @@ def export(
     """Write a trained model as a file of ONNX, of PyTorch or of plain NumPy.
 
     The file takes raw rows, as the model does: images as bytes, or the columns of a table. Its
-    predictions are compared with those of the model on rows of the dataset of the training.
+    predictions are compared with those of the model on rows of the dataset of the training, or of
+    --data. Nothing is replaced. Examples:
 
-    Examples
-    --------
     handloom export runs/train-1
 
     handloom export runs/train-1 --format torch
@@ -95,13 +112,14 @@ def export(
     if format != "onnx" and only_onnx:
         raise ConfigurationError(f"--{next(iter(only_onnx))} is for --format onnx; leave it out")
     file = run / chosen.file if out is None else out
-    if file.exists():
-        raise FileError(f"{file} exists: remove it, or name a new file with --out")
+    for path in paths_of(file) if format == "torch" else (file,):
+        if path.exists():
+            raise FileError(f"{path} exists: remove it, or name a new file with --out")
     require_folder_of("--out", file)
     model = load_model(run)
     rows = _rows(run, model, data, options)
     exported = chosen.write(model, file, rows=rows, **only_onnx)
-    _say_written(exported, chosen, "made-up rows" if rows is None else "rows")
+    _say_written(model, exported, chosen, "made-up rows" if rows is None else "rows of the data")
 
 
 def _rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> Any:
@@ -133,11 +151,58 @@ def _first_rows(path: str) -> MemoryTable:
     return MemoryTable(chunk.take(np.arange(min(len(chunk), COMPARED_ROWS))), table.names)
 
 
-def _say_written(exported: Exported, chosen: Format, rows: str) -> None:
+def _say_written(model: Model, exported: Exported, chosen: Format, rows: str) -> None:
+    """Say what was written, its inputs and outputs, the comparison, and how to use it."""
     for path in (exported.path, *exported.other_files):
         say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
+    compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"
     if exported.largest_difference is None:
-        note(f"its predictions are not compared with those of the model: {exported.not_compared}")
-    else:
-        say(f"its predictions for {exported.compared_rows:,} {rows} {exported.agreement}")
-    say(f"use: {chosen.use.format(file=str(short(exported.path)))}; see docs/guides/leaving.md")
+        compared = f"nothing: {exported.not_compared}"
+    predictions, onnx = predictions_of(model), exported.format == "onnx"
+    inputs = "feeds(session, frame)" if model.columns is not None else '{"input": rows}'
+    words = {
+        "file": str(short(exported.path)),
+        "module": exported.path.stem,
+        "rows": inputs,
+        "predictions": predictions,
+    }
+    first, *others = chosen.use
+    lines = {
+        "takes": _input_of(model, onnx=onnx),
+        "returns": _output_of(model, predictions, onnx=onnx),
+        "compared": compared,
+        "use": first.format(**words),
+    }
+    for title, line in lines.items():
+        say(f"  {title:<9} {line}")
+    for line in others:
+        say(f"  {'':<9} {line.format(**words)}")
+    if onnx and model.columns is not None:
+        say(f"  {'':<9} (from handloom.interop.onnx import feeds, or an array for each column)")
+    say(f"  {'guide':<9} docs/guides/leaving.md")
+
+
+def _input_of(model: Model, *, onnx: bool) -> str:
+    """Return what a file of a model takes, such as ``"rows (n, 28, 28) of uint8"``."""
+    if model.columns is None:
+        shape = ", ".join(map(str, ("n", *model.row_shape)))
+        return f"{'input: ' * onnx}rows ({shape}) of {model.row_dtype}"
+    columns = [
+        f"{each.name} ({'text' if each.kind == 'category' else each.kind})"
+        for each in model.columns.inputs
+    ]
+    shape = ", each (n, 1)" * onnx
+    return f"raw columns{shape}: {_shortened(columns)}"
+
+
+def _output_of(model: Model, predictions: str, *, onnx: bool) -> str:
+    """Return what a file of a model returns, such as ``"probabilities (n, 2): no, yes"``."""
+    names = model.binary_classes or model.class_names
+    logits = "logits, " * onnx
+    return f"{logits}{predictions} (n, {len(model.class_names)}): {_shortened(names)}"
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """Return names in one line, of many the first ones."""
+    more = f", ... ({len(names)} in all)" * (len(names) > SHOWN_NAMES)
+    return ", ".join(names[:SHOWN_NAMES]) + more

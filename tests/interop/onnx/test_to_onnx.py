@@ -213,10 +213,11 @@ def test_a_layer_that_cannot_leave_is_named_and_an_earlier_file_stays(
     layer: handloom.Layer, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.onnx"
-    path.write_bytes(b"an earlier file")
+    to_onnx(model_of_images(), path)
+    earlier = path.read_bytes()
     with pytest.raises(ModelError, match=r"(?s)" + message):
         to_onnx(with_layer(layer), path)
-    assert path.read_bytes() == b"an earlier file"
+    assert path.read_bytes() == earlier
 
 
 class Halved:

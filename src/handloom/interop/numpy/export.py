@@ -12,6 +12,7 @@ from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of
 from handloom.interop.numpy.file import file_text
+from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
 from handloom.interop.source.rows import as_plain_rows
 from handloom.model import Model
@@ -38,7 +39,7 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     model : Model or LoadedRun
         The docstring of a run's file also has its figures on the test set.
     path : path
-        A name with the suffix ``.py``; an earlier file is replaced.
+        A name with the suffix ``.py``. An earlier export is replaced, another file never.
     rows : array-like, shape (n, ...), or frame, optional
         Rows as `handloom.Model.predict` takes them, on which the file is compared with the model;
         by default some that are made up.
@@ -54,11 +55,12 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ConfigurationError
         If the path has another suffix.
     FileError
-        If the file cannot be written.
+        If the file cannot be written, or is another one than an earlier export.
     """
     file = Path(path)
     if file.suffix != ".py":
         raise ConfigurationError(f"path must have the suffix .py, got {str(path)!r}")
+    require_replaceable(file)
     exported = model_of(model)
     text = file_text(exported, file.stem, figures_of(model))
     compared = compared_rows(exported, rows)

@@ -15,6 +15,7 @@ from handloom.interop.onnx.layers import add_layers
 from handloom.interop.onnx.metadata import metadata_of, predictions_of
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
+from handloom.interop.replaced import require_replaceable
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 
@@ -52,7 +53,7 @@ def to_onnx(
     model : Model or LoadedRun
         A model, or a run with one.
     path : path
-        The file, usually ``*.onnx``; an earlier one is replaced.
+        The file, usually ``*.onnx``. An earlier export is replaced, another file never.
     opset : int
         The version of ONNX's standard operators, from 17 to the newest one that the installed
         package knows. Older runtimes need an older one.
@@ -78,9 +79,10 @@ def to_onnx(
     ModelError
         If a layer or the transform has no counterpart, or the weights exceed 2 GB.
     FileError
-        If the file cannot be written.
+        If the file cannot be written, or is another one than an earlier export.
     """
     require_package()
+    require_replaceable(Path(path))
     own = model_of(model)
     graph = Graph(own.network.parameters.dtype if dtype is None else dtype, opset)
     add_model(graph, own)

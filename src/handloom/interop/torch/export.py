@@ -1,6 +1,8 @@
 """A model as a PyTorch module: a file of Python to read, and a state dict beside it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from handloom.errors import MissingExtraError
@@ -8,6 +10,7 @@ from handloom.files import write_bytes
 from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of
+from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
 from handloom.interop.source.rows import as_plain_rows
 from handloom.interop.torch.modules import imported
@@ -33,8 +36,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ----------
     model : Model or LoadedRun
     path : path
-        ``"model"`` or ``"model.py"``; the weights have the same name with ``.safetensors``. Earlier
-        files are replaced.
+        ``"model"`` or ``"model.py"``; the weights have the same name with ``.safetensors``. An
+        earlier export is replaced, another file never.
     rows : array-like, shape (n, ...), or frame, optional
         Rows as `handloom.Model.predict` takes them, whose predictions are compared, where PyTorch
         is installed. By default there are made-up ones.
@@ -50,40 +53,62 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
         If a layer or the transform has no counterpart in PyTorch; a layer of your own brings a
         method ``to_torch``, see `handloom.interop.torch.ModuleSource`.
     FileError
-        If a file cannot be written.
+        If a file cannot be written, or is another one than an earlier export.
 
     Notes
     -----
-    The comparison runs the text that was written, and no other code.
+    The comparison runs the text that is written then, and no other code.
     """
     own, figures = model_of(model), figures_of(model)
-    code = _path_of_code(Path(path))
-    weights = code.with_suffix(".safetensors")
+    code, weights = paths_of(Path(path))
+    for file in (code, weights):
+        require_replaceable(file)
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
     text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
     from safetensors.numpy import save  # imported when a model is saved, not with the package
 
-    write_bytes(weights, save({f"{LAYERS}.{name}": each for name, each in source.state.items()}))
-    write_bytes(code, text.encode())
-    return _compared(own, rows, code, weights, text)
+    state = {f"{LAYERS}.{name}": each for name, each in source.state.items()}
+    content = {weights: save(state, {"producer": "handloom"}), code: text.encode()}
+    exported = _compared(own, rows, code, weights, content)
+    _write_both(content)
+    return exported
 
 
-def _path_of_code(path: Path) -> Path:
-    """Return the path of the Python file."""
+def paths_of(path: Path) -> tuple[Path, Path]:
+    """Return the paths of the Python file and of the weights beside it."""
     known = (".py", ".safetensors")
-    return path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
+    code = path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
+    return code, code.with_suffix(".safetensors")
 
 
-def _compared(model: Model, rows: object, code: Path, weights: Path, text: str) -> Exported:
-    """Compare predictions of the written files with those of the model."""
+def _write_both(content: Mapping[Path, bytes]) -> None:
+    """Write files; if one of them cannot be written, new ones are removed again."""
+    new = [path for path in content if not path.exists()]
+    try:
+        for path, each in content.items():
+            write_bytes(path, each)
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _compared(
+    model: Model, rows: object, code: Path, weights: Path, content: Mapping[Path, bytes]
+) -> Exported:
+    """Compare predictions of the files, which are written to a temporary folder, with the model."""
     try:
         imported()
     except MissingExtraError:
         reason = "PyTorch is not installed"
         return Exported(code, "torch", not_compared=reason, other_files=(weights,))
     compared = compared_rows(model, rows)
-    names: dict[str, Any] = {"__name__": code.stem, "__file__": str(code)}
-    exec(compile(text, str(code), "exec"), names)
-    difference = compared.difference(names["load"]().predict(as_plain_rows(compared.rows)).numpy())
+    with TemporaryDirectory() as folder:
+        for path, each in content.items():
+            write_bytes(Path(folder) / path.name, each)
+        names: dict[str, Any] = {"__name__": code.stem, "__file__": str(Path(folder) / code.name)}
+        exec(compile(content[code], str(code), "exec"), names)
+        predictions = names["load"]().predict(as_plain_rows(compared.rows)).numpy()
+    difference = compared.difference(predictions)
     return Exported(code, "torch", len(compared), difference, other_files=(weights,))
