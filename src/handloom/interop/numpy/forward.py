@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError
-from handloom.interop.numpy import layer_functions
+from handloom.interop.numpy import file_functions, layer_functions
+from handloom.interop.source import table_encoding
 from handloom.interop.source.functions import (
     functions_of,
     names_in,
@@ -47,7 +48,9 @@ Describe = Callable[[Any, Shape], tuple[Callable[..., Any], dict[str, object]]]
 
 RESERVED = frozenset(
     {"CATEGORIES", "CHUNK", "CLASSES", "COLUMNS", "DTYPE", "MISSING_TEXTS", "OUTPUTS", "SHAPES"}
-    | {"WEIGHTS", "check_rows", "classify", "decode", "encode", "network", "np", "predict"}
+    | {"TEXT", "WEIGHTS", "classify", "encode", "network", "np", "predict"}
+    | {*functions_of(layer_functions), *functions_of(file_functions)}
+    | {*functions_of(table_encoding)}
 )
 """Names that the functions of a user's own layers must not have in a file."""
 
@@ -138,8 +141,7 @@ class Forward:
                 f"layer {name}: to_numpy of {type(part).__name__} failed: {error}: {ADVICE}"
             ) from error
         own = source.removeprefix("def ").partition("(")[0].strip()
-        taken = RESERVED | set(functions_of(layer_functions))
-        if own in taken or self._own.get(own, source) != source:
+        if own in RESERVED or self._own.get(own, source) != source:
             raise ModelError(
                 f"layer {name}: the function {own!r} of to_numpy must have another name: a "
                 "different function of the file has it"

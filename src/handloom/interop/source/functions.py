@@ -62,21 +62,24 @@ def without_annotations(source: str) -> str:
     Raises
     ------
     SyntaxError
-        If the source is not one function.
+        If the source is not one function, or has decorators, which a file does not have.
     """
     parsed = ast.parse(source).body
     if len(parsed) != 1 or not isinstance(function := parsed[0], ast.FunctionDef):
         raise SyntaxError(f"expected the source of one function, got {source!r:.200}")
+    if function.decorator_list:
+        raise SyntaxError(f"expected a function without decorators, got {source!r:.200}")
     arguments = function.args
     for each in ast.walk(arguments):
         if isinstance(each, ast.arg):
             each.annotation = None
     lines = source.splitlines()
-    for each in ast.walk(function):  # of variables, y: Array = ..., on one line
-        if isinstance(each, ast.AnnAssign) and each.value is not None:
-            line = lines[each.lineno - 1].encode()
-            start, stop = each.target.end_col_offset, each.value.col_offset
-            lines[each.lineno - 1] = b" = ".join([line[:start], line[stop:]]).decode()
+    for each in ast.walk(function):  # of variables, y: Array = ...; others are never evaluated
+        if isinstance(each, ast.AnnAssign) and each.simple and each.value is not None:
+            if each.annotation.end_lineno == each.lineno:
+                line = lines[each.lineno - 1].encode()
+                start, stop = each.target.end_col_offset, each.annotation.end_col_offset
+                lines[each.lineno - 1] = (line[:start] + line[stop:]).decode()
     body = lines[function.body[0].lineno - 1 :]
     parameters = [ast.unparse(arguments)] if arguments else []
     return "\n".join([call(f"def {function.name}", parameters) + ":", *body]).rstrip()
