@@ -86,7 +86,12 @@ def test_functions_lose_their_annotations_only() -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["y: int = (x + 1) * 2", "y: int = (x + 1)", "y: int = (\n        x + 1\n    )", "(y): int = x"],
+    [
+        "y: int = (x + 1) * 2",
+        "y: int = (x + 1)",
+        "y: int = (\n        x + 1\n    )",
+        "(y): int = x",
+    ],
 )
 def test_variables_lose_their_annotations_whatever_their_values(statement: str) -> None:
     source = f"def f(x):\n    {statement}\n    return y"

@@ -153,7 +153,7 @@ class Forward:
         kind, after = type(layer), row_shape(layer.output_shape(shape))
         if "to_numpy" in vars(kind):
             self.add_own(name, layer, x, after)
-        elif kind is Residual:
+        elif type(layer) is Residual:
             self._add_residual(name, layer, x, shape)
         elif kind is Dropout:
             self.lines.append(f"    # {in_comment(name)}: nothing, except in training")
@@ -164,16 +164,14 @@ class Forward:
         else:
             raise ModelError(f"layer {name}: {kind.__name__} has no counterpart in NumPy: {ADVICE}")
 
-    def _add_residual(self, name: str, layer: Any, x: str, shape: Shape) -> None:
+    def _add_residual(self, name: str, layer: Residual, x: str, shape: Shape) -> None:
         """Add a block ``F`` and its shortcut ``S``, with a variable of its own for the shortcut."""
         self._depth += 1  # of blocks within blocks
         skip = f"skip{self._depth if self._depth > 1 else ''}"
         added = "S(x)" if len(layer.shortcut) else "x"
         self.lines.append(f"    {skip} = {x}  # {in_comment(name)}: F(x) + {added}")
-        for variable, branch, chain in (
-            (skip, "shortcut", layer.shortcut),
-            (x, "block", layer.block),
-        ):
+        for variable, branch in ((skip, "shortcut"), (x, "block")):
+            chain = layer.branches[branch]
             named = [(f"{name}.{branch}.{inner}", each) for inner, each in chain.named]
             self.add_layers(named, variable, shape)
         self.lines.append(f"    {x} = {x} + {skip}  # {row_shape(layer.output_shape(shape))}")
@@ -220,11 +218,10 @@ def _of(function: Callable[..., Any], *attributes: str) -> Describe:
 def _convolution(layer: Conv2D, shape: Shape) -> tuple[Callable[..., Any], dict[str, object]]:
     """Return a stride that is not 1, and the numbers of zeros around an image if there are some."""
     windows = Windows.over(layer.kind, shape, layer.size, layer.stride, layer.padding)
-    sides = zip((windows.top, windows.left), windows.covered, shape[1:], strict=True)
-    padding = tuple((before, whole - extent - before) for before, whole, extent in sides)
+    top, below, left, right = windows.margins
     settings: dict[str, object] = {} if layer.stride == 1 else {"stride": layer.stride}
-    if padding != ((0, 0), (0, 0)):
-        settings["padding"] = padding
+    if any(windows.margins):
+        settings["padding"] = ((top, below), (left, right))
     return layer_functions.conv2d, settings
 
 

@@ -73,11 +73,11 @@ def add_layer(graph: Graph, name: str, layer: Layer, x: str, shape: Shape) -> st
 
 def _residual(graph: Graph, name: str, layer: Residual, x: str, shape: Shape) -> str:
     """Add ``F(x) + S(x)``, the block and the shortcut."""
-    block, shortcut = (
-        add_layers(graph, [(f"{name}.{branch}.{inner}", each) for inner, each in named], x, shape)
-        for branch, named in (("block", layer.block.named), ("shortcut", layer.shortcut.named))
-    )
-    return graph.add("Add", block, shortcut, name=name)
+    terms = []
+    for branch, chain in layer.branches.items():
+        named = [(f"{name}.{branch}.{inner}", each) for inner, each in chain.named]
+        terms.append(add_layers(graph, named, x, shape))
+    return graph.add("Add", *terms, name=name)
 
 
 CONVERTERS: Mapping[type[Layer], Converter] = {

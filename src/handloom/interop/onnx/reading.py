@@ -187,5 +187,5 @@ def _all_layers(chain: Chain, prefix: str = "") -> Iterator[tuple[str, Layer]]:
     for name, layer in chain.named:
         yield f"{prefix}{name}", layer
         if type(layer) is Residual:
-            yield from _all_layers(layer.block, f"{prefix}{name}.block.")
-            yield from _all_layers(layer.shortcut, f"{prefix}{name}.shortcut.")
+            for branch, own in layer.branches.items():
+                yield from _all_layers(own, f"{prefix}{name}.{branch}.")

@@ -74,15 +74,23 @@ def without_annotations(source: str) -> str:
         if isinstance(each, ast.arg):
             each.annotation = None
     lines = source.splitlines()
-    for each in ast.walk(function):  # of variables, y: Array = ...; others are never evaluated
-        if isinstance(each, ast.AnnAssign) and each.simple and each.value is not None:
-            if each.annotation.end_lineno == each.lineno:
-                line = lines[each.lineno - 1].encode()
-                start, stop = each.target.end_col_offset, each.annotation.end_col_offset
-                lines[each.lineno - 1] = (line[:start] + line[stop:]).decode()
+    for each in ast.walk(function):
+        if isinstance(each, ast.AnnAssign) and _is_short(each):
+            line = lines[each.lineno - 1].encode()
+            start, stop = each.target.end_col_offset, each.annotation.end_col_offset
+            lines[each.lineno - 1] = (line[:start] + line[stop:]).decode()
     body = lines[function.body[0].lineno - 1 :]
     parameters = [ast.unparse(arguments)] if arguments else []
     return "\n".join([call(f"def {function.name}", parameters) + ":", *body]).rstrip()
+
+
+def _is_short(variable: ast.AnnAssign) -> bool:
+    """Return whether this is ``y: Array = ...``, with the annotation on one line.
+
+    Others stay: the annotation of a variable in a function is never evaluated.
+    """
+    same_line = variable.annotation.end_lineno == variable.lineno
+    return same_line and bool(variable.simple) and variable.value is not None
 
 
 def names_in(source: str) -> set[str]:
