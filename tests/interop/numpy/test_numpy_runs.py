@@ -29,5 +29,5 @@ def test_its_figures_are_in_the_first_lines(tmp_path: Path) -> None:
 
 
 def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"runs/first: has no model yet"):
+    with pytest.raises(ModelError, match=r"runs/first has no model yet"):
         handloom.to_numpy(run_of(None, None), tmp_path / "model.py")

@@ -15,7 +15,6 @@ OLDEST_OPSET = 17
 ML = "ai.onnx.ml"
 """The domain of the operators that look up texts."""
 
-
 ELEMENT_TYPES = {
     "float32": 1,
     "uint8": 2,
@@ -226,6 +225,8 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-Converter = Callable[[Graph, str, Any, str, tuple[int, ...]], str]
+Shape = tuple[int, ...]
+
+Converter = Callable[[Graph, str, Any, str, Shape], str]
 """Adds the nodes of a layer: of a graph, the name and the object of the layer, and the name and the
 row shape of its input. It returns the name of the output."""

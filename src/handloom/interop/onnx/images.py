@@ -8,11 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.layers import AveragePool2D, Conv2D, GlobalAveragePool2D, Layer, MaxPool2D
 from handloom.layers.windows import Windows
-
-Shape = tuple[int, ...]
 
 FILTERS_FIRST, FILTERS_LAST = (3, 2, 0, 1), (2, 3, 1, 0)
 """The axes of convolution weights, from (k, k, c, f) to ONNX's (f, c, k, k), and back."""

@@ -9,13 +9,11 @@ from collections.abc import Iterable, Mapping
 
 from handloom.errors import ModelError
 from handloom.interop.onnx.activations import ACTIVATIONS
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.interop.onnx.images import IMAGES
 from handloom.interop.onnx.normalization import NORMALIZATIONS
 from handloom.interop.onnx.rows import ROWS
 from handloom.layers import Layer, Residual
-
-Shape = tuple[int, ...]
 
 
 def add_layers(graph: Graph, named: Iterable[tuple[str, Layer]], x: str, shape: Shape) -> str:
