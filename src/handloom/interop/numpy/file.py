@@ -7,12 +7,14 @@ import numpy as np
 
 from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
+from handloom.interop.models import scaled_target
 from handloom.interop.numpy import file_functions
-from handloom.interop.numpy.forward import ADVICE, Arrays, Forward, row_shape
-from handloom.interop.source.description import description, output_of
+from handloom.interop.numpy.forward import ADVICE, Arrays, Forward
+from handloom.interop.source.description import classes_of, description, output_of
 from handloom.interop.source.functions import source_of
-from handloom.interop.source.table import encoder_source, restored
-from handloom.interop.source.text import in_comment, in_docstring, literal, sequence
+from handloom.interop.source.outputs import names_source, restored
+from handloom.interop.source.table import encoder_source
+from handloom.interop.source.text import LINE, in_comment, in_docstring, literal, row_shape
 from handloom.model import Model
 from handloom.parallel.partition import prediction_rows
 
@@ -97,7 +99,7 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
 def _example(model: Model, name: str) -> list[str]:
     """Return example code that uses the file."""
     name = name if name.isidentifier() else "model"  # the file can be renamed
-    result = "probabilities" if _classes(model) else "predictions"
+    result = "probabilities" if classes_of(model) else "predictions"
     predict = f"{result} = {name}.predict(rows)  # shape (n, {len(model.class_names)})"
     lines = [f"import {name}", ""]
     if model.columns is not None:
@@ -107,25 +109,16 @@ def _example(model: Model, name: str) -> list[str]:
             "    rows = list(csv.DictReader(file))",
         ]
     lines.append(predict)
-    if _classes(model):
+    if classes_of(model):
         lines.append(f"names = {name}.classify(rows)  # the most probable class of each row")
     return lines
 
 
-def _classes(model: Model) -> tuple[str, ...]:
-    """Return the names of the mutually exclusive classes; empty if there are none."""
-    return model.binary_classes or (model.class_names if model.predicts_classes else ())
-
-
 def _constants(model: Model) -> str:
-    classes = _classes(model)
-    names = (
-        sequence(classes, "CLASSES = ") if classes else sequence(model.class_names, "OUTPUTS = ")
-    )
     chunk = prediction_rows(model.before_loss.largest_activation)
     return "\n".join(
         [
-            names,
+            names_source(model),
             f"DTYPE = np.{model.network.parameters.dtype}  # of all arithmetic",
             f"CHUNK = {chunk}  # rows that go through the network at once",
         ]
@@ -138,7 +131,7 @@ def _shapes(arrays: Mapping[str, Arrays]) -> str:
     for layer, own in arrays.items():
         entries = [f"{literal(name)}: {literal(array.shape)}" for name, array in own.items()]
         line = f"    {literal(layer)}: {{{', '.join(entries)}}},"
-        if len(line) <= 100:
+        if len(line) <= LINE:
             lines.append(line)
         else:
             inner = [f"        {entry}," for entry in entries]
@@ -208,7 +201,7 @@ def _prediction(model: Model, forward: Forward) -> list[str]:
     parts.append("\n".join(predict))
     if model.binary_classes:
         parts.append("\n".join(CLASSIFY_TWO))
-    elif _classes(model):
+    elif classes_of(model):
         parts.append("\n".join(CLASSIFY))
     return parts
 
@@ -229,8 +222,7 @@ CLASSIFY_TWO = (
 def _last_lines(model: Model) -> list[str]:
     """Return the lines from the network's outputs to predictions in the units of the target."""
     outputs = OUTPUTS[model.output_activation]
-    target = None if model.columns is None else model.columns.target
-    if target is None or target.task == "classification":
+    if (target := scaled_target(model)) is None:
         return [f"    return {outputs}"]
     name = in_comment(literal(target.name))
     return [

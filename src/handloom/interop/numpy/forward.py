@@ -16,7 +16,7 @@ from handloom.interop.source.functions import (
     with_called,
     without_annotations,
 )
-from handloom.interop.source.text import call, in_comment, literal
+from handloom.interop.source.text import call, in_comment, literal, row_shape
 from handloom.layers import (
     ELU,
     GELU,
@@ -199,11 +199,6 @@ class Forward:
         self.lines.append(
             call(f"{x} = {function}", [x, *passed], indent=4, comment=in_comment(comment))
         )
-
-
-def row_shape(shape: Shape) -> str:
-    """Return the shape of rows for comments, such as ``"(n, 512)"``."""
-    return f"({', '.join(map(str, ('n', *shape)))})"
 
 
 def _of(function: Callable[..., Any], *attributes: str) -> Describe:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 
 from handloom.files import write_bytes
 from handloom.interop.exported import Exported
-from handloom.interop.models import model_of
+from handloom.interop.models import model_of, scaled_target
 from handloom.interop.onnx.columns import add_restored_target
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
@@ -109,8 +109,8 @@ def add_model(graph: Graph, model: Model) -> None:
     if not activation:
         (outputs,) = shape
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
-    if model.columns is not None and model.columns.target is not None:
-        predicted = add_restored_target(graph, model.columns.target, predicted)
+    if (target := scaled_target(model)) is not None:
+        predicted = add_restored_target(graph, target, predicted)
     graph.output(predictions_of(model), predicted, shape)
 
 
