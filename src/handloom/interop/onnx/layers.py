@@ -7,11 +7,11 @@ name of their output. Arrays keep the names that they have in the network.
 
 from collections.abc import Iterable, Mapping
 
-from handloom.errors import ModelError
 from handloom.interop.onnx.activations import ACTIVATIONS
 from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.interop.onnx.images import IMAGES
 from handloom.interop.onnx.normalization import NORMALIZATIONS
+from handloom.interop.onnx.own_nodes import add_own_nodes, brings_nodes, without_counterpart
 from handloom.interop.onnx.rows import ROWS
 from handloom.layers import Layer, Residual
 
@@ -54,19 +54,9 @@ def add_layer(graph: Graph, name: str, layer: Layer, x: str, shape: Shape) -> st
     kind = type(layer)
     if kind in CONVERTERS:
         return CONVERTERS[kind](graph, name, layer, x, shape)
-    if "to_onnx" not in vars(kind):
-        raise ModelError(
-            f"layer {name}: {kind.__name__} has no counterpart in ONNX: give the class a method "
-            "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
-            "the name of its output"
-        )
-    output = layer.to_onnx(graph, name, x, shape)  # type: ignore[attr-defined]
-    if not isinstance(output, str):
-        raise ModelError(
-            f"layer {name}: to_onnx of {kind.__name__} must return the name of its output, as "
-            f"graph.add returns it, got {output!r}"
-        )
-    return output
+    if not brings_nodes(layer):
+        raise without_counterpart(f"layer {name}:", kind, "its output")
+    return add_own_nodes(graph, name, layer, x, shape, subject=f"layer {name}")
 
 
 def _residual(graph: Graph, name: str, layer: Residual, x: str, shape: Shape) -> str:

@@ -3,9 +3,9 @@
 from math import prod
 
 from handloom.data.transforms import AsFloat, Scale
-from handloom.errors import ModelError
 from handloom.interop.onnx.columns import add_columns
 from handloom.interop.onnx.graph import Graph
+from handloom.interop.onnx.own_nodes import add_own_nodes, brings_nodes, without_counterpart
 from handloom.model import Model
 
 INPUT = "input"
@@ -38,14 +38,11 @@ def add_input(graph: Graph, model: Model) -> str:
 def _transformed(graph: Graph, model: Model, x: str) -> str:
     transform = model.transform
     kind = type(transform)
-    if "to_onnx" in vars(kind):
-        return str(transform.to_onnx(graph, "transform", x, model.row_shape))  # type: ignore[attr-defined]
+    if brings_nodes(transform):
+        shape = model.row_shape
+        return add_own_nodes(graph, "transform", transform, x, shape, subject="the transform")
     if kind not in (Scale, AsFloat):
-        raise ModelError(
-            f"the transform {kind.__name__} has no counterpart in ONNX: give the class a method "
-            "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
-            "the name of the flat rows"
-        )
+        raise without_counterpart("the transform", kind, "the flat rows")
     if model.row_dtype == "uint8":
         x = graph.cast(x, graph.dtype, name="transform.cast")
     if isinstance(transform, Scale):
