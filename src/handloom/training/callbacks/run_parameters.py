@@ -1,4 +1,4 @@
-"""The hyperparameters and test figures of a training by name, for those who compare trainings."""
+"""The parameters and metrics of a training by name, for those who compare trainings."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from handloom.errors import ConfigurationError, require_instance
 from handloom.training.configuration import BY_NAME, RESERVED, describe
 from handloom.training.evaluation import Evaluation
+from handloom.training.history import COLUMNS, EpochRecord
 from handloom.training.options import OnResume
 from handloom.training.state import TrainingState
 
@@ -57,6 +58,13 @@ def hyperparameters(state: TrainingState, own: Mapping[str, Any] | None) -> dict
             f"parameters must have names that no option of the trainer has, got {taken[0]!r}"
         )
     return dict(_flat("", {**described, **describe(own or {})}))
+
+
+def metrics_of(record: EpochRecord) -> dict[str, float]:
+    """Return the metrics of an epoch by name, recorded ones included, without its number."""
+    columns = zip(COLUMNS, record.values(), strict=True)
+    measured = {name: value for name, value in columns if value is not None and name != "epoch"}
+    return {**measured, **record.recorded}
 
 
 def figures_of_test(evaluation: Evaluation) -> dict[str, float]:
