@@ -1,5 +1,6 @@
 """The source of the encoder of a table's raw rows: what a model learned of its columns, as code."""
 
+from handloom.data.cells import MISSING_TEXTS
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.interop.source import table_encoding
@@ -22,7 +23,7 @@ def encoder_source(columns: Columns) -> str:
     constants = [
         sequence((each.name for each in columns.inputs), "COLUMNS = "),
         *(["CATEGORIES = {", *entries, "}"] if entries else []),
-        sequence(table_encoding.MISSING_TEXTS, "MISSING_TEXTS = "),
+        sequence(sorted(MISSING_TEXTS), "MISSING_TEXTS = "),
     ]
     sources = [source_of(functions[name]) for name in used]
     return "\n\n\n".join(["\n".join(constants), _encode(columns), *sources])

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from handloom.errors import MissingExtraError
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import MissingExtraError, ModelError
 from handloom.files import write_bytes
 from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
@@ -48,7 +51,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ------
     ModelError
         If a layer or the transform has no counterpart in PyTorch; a layer of your own brings a
-        method ``to_torch``, see `handloom.interop.torch.ModuleSource`.
+        method ``to_torch``, see `handloom.interop.torch.ModuleSource`. If the source that it
+        returned does not run, the files are there to look at.
     FileError
         If a file cannot be written.
 
@@ -62,11 +66,16 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
     text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
+    compared = compared_rows(own, rows) if _is_installed() else None  # refuses rows before a file
     from safetensors.numpy import save  # imported when a model is saved, not with the package
 
     write_bytes(weights, save({f"{LAYERS}.{name}": each for name, each in source.state.items()}))
     write_bytes(code, text.encode())
-    return _compared(own, rows, code, weights, text)
+    if compared is None:
+        reason = "PyTorch is not installed"
+        return Exported(code, "torch", not_compared=reason, other_files=(weights,))
+    difference = compared.difference(_predictions(text, code, as_plain_rows(compared.rows)))
+    return Exported(code, "torch", len(compared), difference, other_files=(weights,))
 
 
 def _path_of_code(path: Path) -> Path:
@@ -75,15 +84,22 @@ def _path_of_code(path: Path) -> Path:
     return path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
 
 
-def _compared(model: Model, rows: object, code: Path, weights: Path, text: str) -> Exported:
-    """Compare predictions of the written files with those of the model."""
+def _is_installed() -> bool:
     try:
         imported()
     except MissingExtraError:
-        reason = "PyTorch is not installed"
-        return Exported(code, "torch", not_compared=reason, other_files=(weights,))
-    compared = compared_rows(model, rows)
-    names: dict[str, Any] = {"__name__": code.stem, "__file__": str(code)}
-    exec(compile(text, str(code), "exec"), names)
-    difference = compared.difference(names["load"]().predict(as_plain_rows(compared.rows)).numpy())
-    return Exported(code, "torch", len(compared), difference, other_files=(weights,))
+        return False
+    return True
+
+
+def _predictions(text: str, code: Path, rows: object) -> npt.NDArray[np.floating]:
+    """Return the predictions of the files that were just written, in a namespace of their own."""
+    namespace: dict[str, Any] = {"__name__": code.stem, "__file__": str(code)}
+    try:
+        exec(compile(text, str(code), "exec"), namespace)
+        return np.asarray(namespace["load"]().predict(rows).numpy())
+    except Exception as error:
+        raise ModelError(
+            f"{code} does not run: {error!r}: the source that to_torch of a layer returns may use "
+            "torch, nn and builtins only, and its state must be that of its module"
+        ) from error
