@@ -143,6 +143,7 @@ def test_any_opset_from_17_on(tmp_path: Path) -> None:
         ({"opset": 16}, "opset must be a whole number of at least 17, got 16"),
         ({"opset": 999}, f"opset must be at most {newest_opset()}"),
         ({"dtype": "float16"}, "dtype must be float32 or float64, got float16"),
+        ({"dtype": "float23"}, "dtype must be float32 or float64, got 'float23'"),
     ],
 )
 def test_options_that_are_refused(options: Any, message: str, tmp_path: Path) -> None:

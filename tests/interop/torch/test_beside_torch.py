@@ -334,5 +334,20 @@ def test_a_module_with_code_of_its_own_or_hooks_is_refused() -> None:
         from_torch(Own(), input_shape=3)
     linear = nn.Linear(3, 2)
     linear.register_forward_hook(lambda *_: None)
-    with pytest.raises(ModelError, match="has hooks"):
+    with pytest.raises(ModelError, match=r"module '0' \(Linear\) has hooks"):
         from_torch(nn.Sequential(linear))
+    for inner in (nn.Sequential(nn.ReLU()), nn.Identity()):
+        inner.register_forward_pre_hook(lambda *_: None)
+        with pytest.raises(ModelError, match=r"module '1' .* has hooks"):
+            from_torch(nn.Sequential(nn.Linear(3, 2), inner))
+
+
+def test_a_module_that_is_used_twice_is_two_layers() -> None:
+    shared, linear = nn.ReLU(), nn.Linear(4, 4)
+    module = nn.Sequential(linear, shared, linear, shared, nn.Linear(4, 2), shared)
+    network = from_torch(module)
+    assert [layer.kind for layer in network.layers] == ["dense", "relu"] * 3
+    x = RNG.standard_normal((20, 4)).astype("float32")
+    with torch.no_grad():
+        expected = module(torch.tensor(x)).numpy()
+    assert_close(expected, network.forward(x), CLOSE["float32"])

@@ -68,7 +68,10 @@ def _columns_of(model: Model | LoadedRun | Session) -> Columns | None:
     """Return the columns of a model, or of the description in a file."""
     if not hasattr(model, "get_modelmeta"):
         return model_of(model).columns
-    files = files_of(model.get_modelmeta().custom_metadata_map)
+    try:
+        files = files_of(model.get_modelmeta().custom_metadata_map)
+    except ModelError as error:
+        raise ModelError(f"the file of the session: {error}") from None
     if COLUMNS not in files:
         return None
     try:

@@ -102,7 +102,10 @@ class Graph:
     def __init__(
         self, dtype: npt.DTypeLike = np.float32, opset: int = OLDEST_OPSET, prefix: str = ""
     ) -> None:
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            raise ConfigurationError(f"dtype must be float32 or float64, got {dtype!r}") from None
         if self.dtype not in (np.float32, np.float64):
             raise ConfigurationError(f"dtype must be float32 or float64, got {self.dtype}")
         self.opset = require_count("opset", opset, minimum=OLDEST_OPSET)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from handloom.errors import HandloomError, ModelError
 from handloom.interop.onnx.graph import ELEMENT_TYPES
 from handloom.interop.onnx.metadata import FORMAT
-from handloom.interop.onnx.operators import Step, layers_of
+from handloom.interop.onnx.operators import layers_of
 from handloom.interop.onnx.reading import array_of, read_proto
+from handloom.interop.onnx.step import Step
 from handloom.layers import Layer
 from handloom.network import Sequential
 
