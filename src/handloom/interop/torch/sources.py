@@ -84,7 +84,8 @@ def source_of(name: str, layer: Layer, shape: Shape) -> ModuleSource:
     if type(layer) is Residual:
         return _residual(name, layer, shape)
     if "to_torch" in vars(kind):
-        source = layer.to_torch(shape)  # type: ignore[attr-defined]
+        exported: Any = layer
+        source = exported.to_torch(shape)
         if not isinstance(source, ModuleSource):
             raise ModelError(
                 f"layer {name}: to_torch of {kind.__name__} must return a "
