@@ -105,6 +105,13 @@ class Objects(Power):
         return "def scaled(x, gain, how):\n    return x", {"how": object()}
 
 
+class Indices(Power):
+    """An array that is no weight."""
+
+    def to_numpy(self) -> Own:
+        return "def chosen(x, gain, index):\n    return x[:, index]", {"index": np.arange(3)}
+
+
 class Wrong(Power):
     """A function that computes something else, which the comparison shows."""
 
@@ -121,6 +128,7 @@ class Wrong(Power):
         (NoFunction, "layer 0.nofunction: to_numpy of NoFunction failed: expected the source"),
         (Decorated, "expected a function without decorators"),
         (OtherNames, "does not run: NameError.*math"),
+        (Indices, "layer 0.indices: argument 'index' of chosen must be an array of floats"),
         (Objects, "layer 0.objects: argument 'how' of scaled: expected a text, number"),
     ],
 )

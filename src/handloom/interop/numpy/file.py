@@ -1,25 +1,20 @@
 """The text of the Python file that predicts with a model and imports NumPy alone."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
 from handloom.interop.models import scaled_target
 from handloom.interop.numpy import file_functions
-from handloom.interop.numpy.forward import ADVICE, Arrays, Forward
+from handloom.interop.numpy.forward import ADVICE, Forward
+from handloom.interop.numpy.weights import weights_source
 from handloom.interop.source.description import classes_of, description, output_of
 from handloom.interop.source.functions import source_of
 from handloom.interop.source.outputs import names_source, restored
 from handloom.interop.source.table import encoder_source
-from handloom.interop.source.text import LINE, in_comment, in_docstring, literal, row_shape
+from handloom.interop.source.text import in_comment, in_docstring, literal, row_shape
 from handloom.model import Model
 from handloom.parallel.partition import prediction_rows
-
-DIGITS = 96
-"""The hexadecimal digits on a line of weights."""
 
 READING = (
     "Read it from top to bottom: the layers as functions, the network line by line, predictions,",
@@ -54,20 +49,17 @@ def file_text(model: Model, name: str, figures: Mapping[str, float] | None = Non
     """
     forward = Forward()
     network = _network(model, forward)
+    weights = weights_source(forward.arrays, model.network.parameters.dtype)
     prediction = _prediction(model, forward)
-    return (
-        "\n\n\n".join(
-            [
-                f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
-                _titled("The layers", forward.functions),
-                _titled("The network", [network]),
-                *_table(model),
-                _titled("Predictions", prediction),
-                _titled("The weights", _weights(forward.arrays, model.network.parameters.dtype)),
-            ]
-        )
-        + "\n"
-    )
+    sections = [
+        f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
+        _titled("The layers", forward.functions),
+        _titled("The network", [network]),
+        *_table(model),
+        _titled("Predictions", prediction),
+        _titled("The weights", weights),
+    ]
+    return "\n\n\n".join(sections) + "\n"
 
 
 def _table(model: Model) -> list[str]:
@@ -123,20 +115,6 @@ def _constants(model: Model) -> str:
             f"CHUNK = {chunk}  # rows that go through the network at once",
         ]
     )
-
-
-def _shapes(arrays: Mapping[str, Arrays]) -> str:
-    """Return the shapes of the arrays of each layer, as a dict."""
-    lines = ["SHAPES = {"]
-    for layer, own in arrays.items():
-        entries = [f"{literal(name)}: {literal(array.shape)}" for name, array in own.items()]
-        line = f"    {literal(layer)}: {{{', '.join(entries)}}},"
-        if len(line) <= LINE:
-            lines.append(line)
-        else:
-            inner = [f"        {entry}," for entry in entries]
-            lines += [f"    {literal(layer)}: {{", *inner, "    },"]
-    return "\n".join([*lines, "}"])
 
 
 def _network(model: Model, forward: Forward) -> str:
@@ -228,33 +206,4 @@ def _last_lines(model: Model) -> list[str]:
     return [
         f"    outputs = {outputs}.astype(np.float64)",
         f"    return {restored(target, 'outputs', 'np.exp')}  # in the units of {name}",
-    ]
-
-
-def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
-    """Return the weights as text, and the function that decodes them."""
-    if not arrays:
-        return ["# This network has none."]
-    size, code = dtype.itemsize, f"<f{dtype.itemsize}"
-    digits = f"{2 * size} hexadecimal digits"
-    one = np.ones(1, code).tobytes().hex()
-    whole = b"".join(
-        np.ascontiguousarray(array, code).tobytes()
-        for own in arrays.values()
-        for array in own.values()
-    ).hex()
-    lines = [whole[start : start + DIGITS] for start in range(0, len(whole), DIGITS)]
-    return [
-        source_of(file_functions.decode),
-        "\n".join(
-            [
-                f"# {digits} are the {size} bytes of a {dtype}, the lowest first:",
-                f"# {one} is 1. Arrays follow one another in the order of SHAPES.",
-                _shapes(arrays),
-                'TEXT = """',
-                *lines,
-                '"""',
-                f'WEIGHTS = decode(TEXT, SHAPES, "{code}")',
-            ]
-        ),
     ]

@@ -185,6 +185,11 @@ class Forward:
         passed = []
         for key, value in arguments.items():
             if isinstance(value, np.ndarray):
+                if value.dtype.kind != "f":
+                    raise ModelError(
+                        f"layer {name}: argument {key!r} of {function} must be an array of floats, "
+                        f"as weights are, got {value.dtype}: pass it as a tuple"
+                    )
                 arrays[key] = value
                 continue
             try:

@@ -12,7 +12,7 @@ from handloom.interop.onnx.comparison import NotComparedError, largest_differenc
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
 from handloom.interop.onnx.layers import add_layers
-from handloom.interop.onnx.metadata import metadata_of, predictions_of
+from handloom.interop.onnx.metadata import metadata_of, predictions_name
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
 from handloom.model import Model
@@ -111,7 +111,7 @@ def add_model(graph: Graph, model: Model) -> None:
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
     if (target := scaled_target(model)) is not None:
         predicted = add_restored_target(graph, target, predicted)
-    graph.output(predictions_of(model), predicted, shape)
+    graph.output(predictions_name(model), predicted, shape)
 
 
 def _compared(
