@@ -66,10 +66,12 @@ def compared_rows(model: Model, rows: object | None = None) -> ComparedRows:
     Raises
     ------
     DataError, ModelError
-        As `handloom.Model.predict`.
+        As `handloom.Model.predict`, and if there is no row.
     """
     if model.columns is None:
         array = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
+        if array.ndim and not len(array):
+            raise DataError("rows must have at least one row to compare, got none")
         return ComparedRows(array, model.predict(array))
     if rows is None:
         table = example_table(model.columns)

@@ -60,18 +60,18 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     -----
     The comparison runs the text that was written, and no other code.
     """
+    from safetensors.numpy import save  # imported when a model is saved, not with the package
+
     own, figures = model_of(model), figures_of(model)
     code = _path_of_code(Path(path))
     weights = code.with_suffix(".safetensors")
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
     text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
-    compared = compared_rows(own, rows) if _is_installed() else None  # refuses rows before a file
-    from safetensors.numpy import save  # imported when a model is saved, not with the package
-
+    compared = compared_rows(own, rows)  # before a file is written
     write_bytes(weights, save({f"{LAYERS}.{name}": each for name, each in source.state.items()}))
     write_bytes(code, text.encode())
-    if compared is None:
+    if not _is_installed():
         reason = "PyTorch is not installed"
         return Exported(code, "torch", not_compared=reason, other_files=(weights,))
     difference = compared.difference(_predictions(text, code, as_plain_rows(compared.rows)))
