@@ -38,7 +38,8 @@ def to_onnx(
     A model of a table has an input for each raw column instead, shape (n, 1), named like the
     column: float64 for numbers and booleans, NaN where they are missing; texts for categories,
     empty where they are missing. `handloom.interop.onnx.feeds` makes them of a frame. Values are in
-    the units of the target column.
+    the units of the target column. An output that has the name of a column gets a number:
+    ``"values_2"``.
 
     Its metadata has the names of classes or outputs as a JSON list (``class_names`` or
     ``output_names``), and the description of the model, so that `handloom.from_onnx` makes the same
