@@ -17,7 +17,7 @@ from handloom.interop.exported import Exported
 
 FORMATS: dict[str, Callable[..., Exported]] = {
     "ONNX": to_onnx,
-    "ONNX, newest opset": partial(to_onnx, opset=21),
+    "ONNX, opset 21": partial(to_onnx, opset=21),
     "PyTorch": to_torch,
     "NumPy": to_numpy,
 }

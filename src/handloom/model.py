@@ -50,6 +50,9 @@ KIND, VERSION = "handloom model", 1
 DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 """The files of a model of which there is always one."""
 
+COLUMNS, IMAGE_STATISTICS = "columns.json", "image_statistics.safetensors"
+"""The files of a model of a table, and of one of images."""
+
 MOST_NAMES, LONGEST_TRANSFORM = 12, 200
 """The largest number of classes, and of characters of a transform, that a notebook shows."""
 
@@ -470,11 +473,11 @@ class Model(AdvisesOnNames):
         files = {}
         if (statistics := self.image_statistics) is not None:
             described["image_statistics"] = statistics.to_config()
-            files["image_statistics.safetensors"] = save(
+            files[IMAGE_STATISTICS] = save(
                 {name: array.copy() for name, array in statistics.arrays().items()}
             )
         if self.columns is not None:
-            files["columns.json"] = json.dumps(self.columns.to_json(), allow_nan=False).encode()
+            files[COLUMNS] = json.dumps(self.columns.to_json(), allow_nan=False).encode()
         files[DESCRIPTION] = json.dumps(described, indent=2, allow_nan=False).encode()
         return files
 
@@ -586,13 +589,13 @@ class Model(AdvisesOnNames):
                 _names(described.get("binary_classes")),
             )
             if "image_statistics" in described:
-                extra = load(files["image_statistics.safetensors"])
+                extra = load(files[IMAGE_STATISTICS])
                 statistics = ImageStatistics.from_config(
                     described["image_statistics"], extra, model.row_shape
                 )
                 model = replace(model, image_statistics=statistics)
-            if "columns.json" in files:
-                columns = Columns.from_json(json.loads(files["columns.json"]))
+            if COLUMNS in files:
+                columns = Columns.from_json(json.loads(files[COLUMNS]))
                 model = replace(model, columns=columns)
         except (KeyError, TypeError, ValueError, RecursionError, SafetensorError) as error:
             reason = str(error) if isinstance(error, HandloomError) else repr(error)

@@ -282,10 +282,13 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             task, X, y, call.sample_weight, dtype, incremental=call.incremental
         )
         if call.has_validation_data:
-            continuous = self._continuous_targets
             return sample, held_out_sample(
-                *(self, task, call.X_val, call.y_val, dtype),
-                continuous=continuous,
+                self,
+                task,
+                call.X_val,
+                call.y_val,
+                dtype,
+                continuous=self._continuous_targets,
                 of_classes=of_classes,
             )
         if self.early_stopping and self.solver != "lbfgs":

@@ -270,7 +270,7 @@ def _state_of(state: TrainingState, earlier: FitState, convergence: Convergence)
         best_score=float(np.fmax.reduce([earlier.best_score, *scores])),
         losses=[*earlier.losses, *losses],
         validation_losses=[
-            *(earlier.validation_losses),
+            *earlier.validation_losses,
             *(curve("validation_loss") if scores else []),
         ],
         scores=[*earlier.scores, *scores],

@@ -1,6 +1,5 @@
 """The rows on which a written file is compared with its model: raw ones, with the predictions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.conversion import convert_inputs
-from handloom.data.table import MemoryTable, table_of
+from handloom.data.table import MemoryTable
 from handloom.errors import DataError
 from handloom.interop.example_rows import example_rows
 from handloom.interop.example_table import example_table
-from handloom.interop.raw_columns import table_of_columns
+from handloom.interop.raw_columns import raw_table
 from handloom.model import Model
 from handloom.parameters import Array
 
@@ -67,20 +66,19 @@ def compared_rows(model: Model, rows: object | None = None) -> ComparedRows:
     Raises
     ------
     DataError, ModelError
-        As `handloom.Model.predict`.
+        As `handloom.Model.predict`, and if there is no row.
     """
     if model.columns is None:
         array = convert_inputs(example_rows(model) if rows is None else rows).rows[:]
+        if array.ndim and not len(array):
+            raise DataError("rows must have at least one row to compare, got none")
         return ComparedRows(array, model.predict(array))
-    table = example_table(model.columns) if rows is None else _table(rows)
+    if rows is None:
+        table = example_table(model.columns)
+    else:
+        table = rows if isinstance(rows, MemoryTable) else raw_table(rows)
     chunks = model.predict_chunks(table, tell=quiet)
     return ComparedRows(table, np.concatenate([predicted for _, predicted in chunks]))
-
-
-def _table(rows: object) -> MemoryTable:
-    if isinstance(rows, MemoryTable):
-        return rows
-    return table_of_columns(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
 
 
 def quiet(note: str) -> None:

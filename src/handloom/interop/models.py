@@ -1,5 +1,6 @@
 """The model that an export writes."""
 
+from handloom.data.table_target import TableTarget
 from handloom.errors import ConfigurationError, ModelError
 from handloom.model import Model
 from handloom.network import Sequential
@@ -31,3 +32,9 @@ def model_of(subject: object) -> Model:
     raise ConfigurationError(
         f"model must be an instance of Model, got {type(subject).__name__}: pass {advice}"
     )
+
+
+def scaled_target(model: Model) -> TableTarget | None:
+    """Return the continuous target of a table, to whose units outputs are restored; else None."""
+    target = None if model.columns is None else model.columns.target
+    return None if target is None or target.task == "classification" else target

@@ -1,4 +1,4 @@
-"""Raw columns: a mapping of names to values, as a table."""
+"""Raw rows of a table that an export takes: a frame, or a mapping of names to values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,8 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.frames import SERIES, Column, column_of, is_instance
-from handloom.data.table import Chunk, MemoryTable, checked_names
+from handloom.data.table import Chunk, MemoryTable, checked_names, table_of
 from handloom.errors import DataError
+
+
+def raw_table(rows: object) -> MemoryTable:
+    """Return raw rows, a frame or a mapping of the names of columns to their values, as a table.
+
+    Raises
+    ------
+    DataError
+        If they are neither, or have no rows or columns of different lengths.
+    """
+    return table_of_columns(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
 
 
 def table_of_columns(rows: Mapping[Any, Any]) -> MemoryTable:

@@ -79,7 +79,8 @@ class Residual(Layer):
         self.index_columns = tuple(sorted({*block.index_columns, *shortcut.index_columns}))
 
     @property
-    def _branches(self) -> dict[str, Chain]:
+    def branches(self) -> dict[str, Chain]:
+        """The layers of block and shortcut, by the names in front of their arrays."""
         return {"block": self.block, "shortcut": self.shortcut}
 
     def __repr__(self) -> str:
@@ -98,13 +99,13 @@ class Residual(Layer):
         self.output_shape(input_shape)
         return {
             f"{branch}.{name}": spec
-            for branch, chain in self._branches.items()
+            for branch, chain in self.branches.items()
             for name, spec in chain.declare(input_shape).items()
         }
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the output shape of block and shortcut, which must be equal."""
-        added, passed = (chain.output_shape(input_shape) for chain in self._branches.values())
+        added, passed = (chain.output_shape(input_shape) for chain in self.branches.values())
         if added != passed:
             raise ModelError(
                 f"{self.kind}: block and shortcut must have the same output shape, "
@@ -114,11 +115,11 @@ class Residual(Layer):
 
     def fewest_rows(self, input_shape: tuple[int, ...]) -> int:
         """Return the fewest rows of a training pass, the larger one of both branches."""
-        return max(chain.fewest_rows(input_shape) for chain in self._branches.values())
+        return max(chain.fewest_rows(input_shape) for chain in self.branches.values())
 
     def config(self) -> dict[str, object]:
         """Return the configurations of the layers of block and shortcut."""
-        return {branch: chain.config() for branch, chain in self._branches.items()}
+        return {branch: chain.config() for branch, chain in self.branches.items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], make: Callable[[object], Layer]) -> Self:
@@ -132,20 +133,20 @@ class Residual(Layer):
     def claim(self, name: str, parameters: Parameters, earlier: Parameters | None = None) -> None:
         """Make the block and all inner layers belong to a network."""
         super().claim(name, parameters, earlier)
-        for branch, chain in self._branches.items():
+        for branch, chain in self.branches.items():
             for inner, layer in chain.named:
                 layer.claim(f"{name}.{branch}.{inner}", parameters, earlier)
 
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every inner layer to its own arrays."""
         super().bind(weights, gradients)
-        for branch, chain in self._branches.items():
+        for branch, chain in self.branches.items():
             chain.bind(_within(branch, weights), _within(branch, gradients))
 
     def set_trainable(self, trainable: bool) -> None:
         """Set it for all inner layers."""
         super().set_trainable(trainable)
-        for chain in self._branches.values():
+        for chain in self.branches.values():
             for layer in chain.layers:
                 layer.set_trainable(trainable)
 
@@ -170,13 +171,13 @@ class Residual(Layer):
         """Return the statistics of the inner layers."""
         return {
             f"{branch}.{name}": array
-            for branch, chain in self._branches.items()
+            for branch, chain in self.branches.items()
             for name, array in chain.take_statistics().items()
         }
 
     def commit_statistics(self, sums: Mapping[str, Array]) -> None:
         """Update the running statistics of the inner layers."""
-        for branch, chain in self._branches.items():
+        for branch, chain in self.branches.items():
             chain.commit_statistics(_within(branch, sums))
 
     def forward(

@@ -80,6 +80,13 @@ class Windows:
         width = max((self.columns - 1) * self.stride + self.size, self.left + self.width)
         return height, width
 
+    @property
+    def margins(self) -> tuple[int, int, int, int]:
+        """The zeros above, below, left and right of an image, as far as windows reach."""
+        height, width = self.covered
+        below, right = height - self.top - self.height, width - self.left - self.width
+        return self.top, below, self.left, right
+
     def pad(self, x: Array, out: Array) -> None:
         """Write zero-padded images into ``out``."""
         _, rows, columns = self.inner

@@ -149,8 +149,8 @@ def evaluate(
         Of two classes: the probability of the positive one above which it is predicted; by default
         1/2.
     positive : str, optional
-        Of two classes: the name of the positive one, by default the second. Nothing else than
-        ``threshold`` and ``binary`` depends on it.
+        Of two classes: the name of the positive one, by default the second. Only ``threshold`` and
+        ``binary`` depend on it.
 
     Returns
     -------

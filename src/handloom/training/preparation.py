@@ -275,10 +275,15 @@ def prepare(
     probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
     agreement = Agreement(state, ranks, signals, alike=alike)
     return PreparedTraining(
-        *(state, arrays, objective, runner, threads, agreement),
-        weights.validation,
-        snapshot,
-        probe,
+        state,
+        arrays,
+        objective,
+        runner,
+        threads,
+        agreement,
+        validation_weights=weights.validation,
+        snapshot=snapshot,
+        probe=probe,
     )
 
 

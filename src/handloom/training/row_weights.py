@@ -84,12 +84,14 @@ class RowWeights:
         if self.of_classes is not None:
             by_name = dict(zip(class_names, self.of_classes.tolist(), strict=True))
         return {
-            "sample_weights": None
-            if self.sample_weights is None
-            else checksum(self.sample_weights),
+            "sample_weights": _fingerprint(self.sample_weights),
             "class_weight": by_name,
-            "validation_weights": None if self.validation is None else checksum(self.validation),
+            "validation_weights": _fingerprint(self.validation),
         }
+
+
+def _fingerprint(weights: Array | None) -> str | None:
+    return None if weights is None else checksum(weights)
 
 
 def _converted(

@@ -70,11 +70,25 @@ class SameName(Power):
         return "def predict(x, gain):\n    return x", {}
 
 
+class NameOfTables(Power):
+    """A function with the name of one in the files of tables."""
+
+    def to_numpy(self) -> Own:
+        return "def read_number(x, gain):\n    return x", {}
+
+
 class NoFunction(Power):
     """Source that is no function."""
 
     def to_numpy(self) -> Own:
         return "import os", {}
+
+
+class Decorated(Power):
+    """A function that is changed by another one, which the file does not have."""
+
+    def to_numpy(self) -> Own:
+        return "@doubled\ndef scaled(x, gain):\n    return x", {}
 
 
 class OtherNames(Power):
@@ -91,6 +105,13 @@ class Objects(Power):
         return "def scaled(x, gain, how):\n    return x", {"how": object()}
 
 
+class Indices(Power):
+    """An array that is no weight."""
+
+    def to_numpy(self) -> Own:
+        return "def chosen(x, gain, index):\n    return x[:, index]", {"index": np.arange(3)}
+
+
 class Wrong(Power):
     """A function that computes something else, which the comparison shows."""
 
@@ -103,8 +124,11 @@ class Wrong(Power):
     [
         (Inherits, r"layer 0\.inherits: Inherits has no counterpart in NumPy: give the class"),
         (SameName, "layer 0.samename: the function 'predict' of to_numpy must have another name"),
+        (NameOfTables, "the function 'read_number' of to_numpy must have another name"),
         (NoFunction, "layer 0.nofunction: to_numpy of NoFunction failed: expected the source"),
+        (Decorated, "expected a function without decorators"),
         (OtherNames, "does not run: NameError.*math"),
+        (Indices, "layer 0.indices: argument 'index' of chosen must be an array of floats"),
         (Objects, "layer 0.objects: argument 'how' of scaled: expected a text, number"),
     ],
 )

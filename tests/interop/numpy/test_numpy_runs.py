@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 import handloom
-from handloom import Dense, Model, ModelError, Sequential
+from handloom import DataError, Dense, Model, ModelError, Sequential
 from handloom.data.transforms import AsFloat
 from handloom.training.loaded_run import LoadedRun
 from handloom.training.run_folder import RunDescription
@@ -26,6 +27,13 @@ def test_its_figures_are_in_the_first_lines(tmp_path: Path) -> None:
     assert exported.largest_difference == 0.0
     assert "test accuracy: 0.875\n" in text
     assert "epochs" not in text
+
+
+def test_no_rows_are_refused_since_nothing_is_compared(tmp_path: Path) -> None:
+    model = Model(Sequential([Dense(2)]).build((3,)), AsFloat(), ("a", "b"), (3,), "float32")
+    with pytest.raises(DataError, match="at least one row to compare, got none"):
+        handloom.to_numpy(model, tmp_path / "model.py", rows=np.zeros((0, 3), np.float32))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:

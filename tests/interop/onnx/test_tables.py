@@ -309,3 +309,26 @@ def test_inputs_keep_the_names_of_their_columns() -> None:
     graph = Graph()
     add_columns(graph, columns)
     assert [each.name for each in graph.inputs] == ["a", "a is NaN", "encoded"]
+
+
+def test_columns_may_have_the_names_of_outputs_and_not_of_arrays(tmp_path: Path) -> None:
+    def model_of(name: str) -> Model:
+        frame = pd.DataFrame({name: np.arange(9.0) % 4, "y": np.arange(9.0)})
+        data = Dataset.from_frame(frame, "y")
+        network = Sequential([Dense(1)]).build(data.input_shape)
+        return Model(
+            network,
+            AsFloat(),
+            ("y",),
+            (1,),
+            "float32",
+            output_activation="identity",
+            columns=data.columns,
+        )
+
+    model = model_of("values")
+    exported = to_onnx(model, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(exported.path))
+    assert [each.name for each in session.get_outputs()] == ["logits", "values_2"]
+    with pytest.raises(ModelError, match=r"column '0\.dense\.weights' has the name of an array"):
+        to_onnx(model_of("0.dense.weights"), tmp_path / "other.onnx")

@@ -143,6 +143,7 @@ def test_any_opset_from_17_on(tmp_path: Path) -> None:
         ({"opset": 16}, "opset must be a whole number of at least 17, got 16"),
         ({"opset": 999}, f"opset must be at most {newest_opset()}"),
         ({"dtype": "float16"}, "dtype must be float32 or float64, got float16"),
+        ({"dtype": "float23"}, "dtype must be float32 or float64, got 'float23'"),
     ],
 )
 def test_options_that_are_refused(options: Any, message: str, tmp_path: Path) -> None:
@@ -236,7 +237,14 @@ class ExportedHalved(Halved):
         return graph.add("Div", x, graph.constant(f"{name}.divisor", 2.0), name=name)
 
 
+class WrongHalved(Halved):
+    def to_onnx(self, graph: Graph, name: str, x: str, shape: tuple[int, ...]) -> Any:
+        graph.add("Identity", x, name=name)
+
+
 def test_a_transform_of_ones_own(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the transform: to_onnx of WrongHalved must return"):
+        to_onnx(with_layer(ReLU(), WrongHalved()), tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="transform Halved has no counterpart"):
         to_onnx(with_layer(ReLU(), Halved()), tmp_path / "model.onnx")
     exported = to_onnx(with_layer(ReLU(), ExportedHalved()), tmp_path / "model.onnx")

@@ -1,6 +1,7 @@
 """Names and values of users stay text in source code."""
 
 import ast
+from typing import Any
 
 import pytest
 
@@ -81,3 +82,20 @@ def test_functions_lose_their_annotations_only() -> None:
         "def f(x, *others, key=')'):\n"
         '    """é: int."""\n    y = len(x)  # a comment\n    return y'
     )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "y: int = (x + 1) * 2",
+        "y: int = (x + 1)",
+        "y: int = (\n        x + 1\n    )",
+        "(y): int = x",
+    ],
+)
+def test_variables_lose_their_annotations_whatever_their_values(statement: str) -> None:
+    source = f"def f(x):\n    {statement}\n    return y"
+    written, expected = dict[str, Any](), dict[str, Any]()
+    exec(without_annotations(source), written)
+    exec(source, expected)
+    assert written["f"](3) == expected["f"](3)

@@ -14,6 +14,7 @@ from tests.interop.torch.test_file import DoubledInBoth
 
 from handloom import (
     Adam,
+    DataError,
     Dataset,
     Dense,
     Dropout,
@@ -27,7 +28,7 @@ from handloom import (
     Trainer,
 )
 from handloom.data.transforms import AsFloat, Scale
-from handloom.interop.torch import from_torch, to_module, to_torch
+from handloom.interop.torch import ModuleSource, from_torch, to_module, to_torch
 from handloom.recipes.registry import RECIPES
 
 torch = pytest.importorskip("torch")
@@ -151,6 +152,24 @@ def test_a_layer_of_ones_own_predicts_the_same(tmp_path: Path) -> None:
     exported = to_torch(model, tmp_path / "model")
     assert exported.largest_difference is not None
     assert exported.largest_difference < 1e-5
+
+
+class WithoutModule(DoubledInBoth):
+    def to_torch(self, shape: tuple[int, ...]) -> ModuleSource:
+        return ModuleSource("Missing()")
+
+
+def test_source_that_does_not_run_is_named(tmp_path: Path) -> None:
+    model = random_model((4,), [WithoutModule()], RNG)
+    with pytest.raises(ModelError, match=r"model\.py does not run: NameError.*Missing"):
+        to_torch(model, tmp_path / "model")
+
+
+def test_rows_that_do_not_fit_are_refused_before_a_file_is_written(tmp_path: Path) -> None:
+    model = random_model((4,), [Dense(2)], RNG)
+    with pytest.raises((ModelError, DataError)):
+        to_torch(model, tmp_path / "model", rows=np.zeros((2, 7)))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_needs_nothing_of_handloom_and_trains_further(tmp_path: Path) -> None:
@@ -315,5 +334,20 @@ def test_a_module_with_code_of_its_own_or_hooks_is_refused() -> None:
         from_torch(Own(), input_shape=3)
     linear = nn.Linear(3, 2)
     linear.register_forward_hook(lambda *_: None)
-    with pytest.raises(ModelError, match="has hooks"):
+    with pytest.raises(ModelError, match=r"module '0' \(Linear\) has hooks"):
         from_torch(nn.Sequential(linear))
+    for inner in (nn.Sequential(nn.ReLU()), nn.Identity()):
+        inner.register_forward_pre_hook(lambda *_: None)
+        with pytest.raises(ModelError, match=r"module '1' .* has hooks"):
+            from_torch(nn.Sequential(nn.Linear(3, 2), inner))
+
+
+def test_a_module_that_is_used_twice_is_two_layers() -> None:
+    shared, linear = nn.ReLU(), nn.Linear(4, 4)
+    module = nn.Sequential(linear, shared, linear, shared, nn.Linear(4, 2), shared)
+    network = from_torch(module)
+    assert [layer.kind for layer in network.layers] == ["dense", "relu"] * 3
+    x = RNG.standard_normal((20, 4)).astype("float32")
+    with torch.no_grad():
+        expected = module(torch.tensor(x)).numpy()
+    assert_close(expected, network.forward(x), CLOSE["float32"])

@@ -216,5 +216,8 @@ def test_without_pytorch_nothing_is_compared_and_the_record_says_so(
     exported = to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "net")
     assert exported.largest_difference is None
     assert exported.not_compared == "PyTorch is not installed"
+    with pytest.raises(handloom.DataError, match="inputs must be an array"):
+        to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "other", rows="rows")
+    assert not (tmp_path / "other.py").exists()
     with pytest.raises(handloom.errors.MissingExtraError, match="the extra 'torch'"):
         to_module([Dense(2)], 3)

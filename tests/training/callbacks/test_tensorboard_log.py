@@ -150,7 +150,7 @@ def test_weights_are_histograms_every_few_epochs(tmp_path: Path) -> None:
 
 
 def test_options_and_own_parameters_are_hyperparameters(tmp_path: Path) -> None:
-    own = {"settings": {"hidden": [8, 4], "name": None}, "note": "wide"}
+    own = {"settings": {"hidden": [8, 4], "name": None}, "note": "wide", "kind": "first"}
     log = TensorBoardLog(tmp_path, parameters=own)
     short_trainer(EarlyStopping("loss"), log, clip_norm=2.0).fit(ROWS)
     shown = hyperparameters(tmp_path / "run")
@@ -168,6 +168,7 @@ def test_options_and_own_parameters_are_hyperparameters(tmp_path: Path) -> None:
             "callbacks.0": "EarlyStopping",
             "callbacks.0.patience": 10,
             "settings.hidden": "8, 4",
+            "kind": "first",
             "note": "wide",
         }.items()
     )
@@ -326,9 +327,20 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Pa
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_parameter_with_the_name_of_an_option_is_refused(tmp_path: Path) -> None:
-    made = short_trainer(TensorBoardLog(tmp_path / "logs", parameters={"epochs": 3}))
-    with pytest.raises(ConfigurationError, match="no option of the trainer has, got 'epochs'"):
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        ({"epochs": 3}, "epochs"),
+        ({"optimizer.beta1": 0.5}, "optimizer.beta1"),
+        ({"optimizer": {"beta1": 0.5}}, "optimizer"),
+    ],
+    ids=["option", "argument", "object"],
+)
+def test_a_parameter_with_the_name_of_an_option_is_refused(
+    own: dict[str, object], name: str, tmp_path: Path
+) -> None:
+    made = short_trainer(TensorBoardLog(tmp_path / "logs", parameters=own))
+    with pytest.raises(ConfigurationError, match=f"no option of the trainer has, got '{name}'"):
         made.fit(ROWS)
     assert not (tmp_path / "logs").exists()
 

@@ -1,23 +1,20 @@
 """The text of the Python file that predicts with a model and imports NumPy alone."""
 
 from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
+from handloom.interop.models import scaled_target
 from handloom.interop.numpy import file_functions
-from handloom.interop.numpy.forward import ADVICE, Arrays, Forward, row_shape
-from handloom.interop.source.description import description, output_of
+from handloom.interop.numpy.forward import ADVICE, Forward
+from handloom.interop.numpy.weights import weights_source
+from handloom.interop.source.description import classes_of, description, output_of
 from handloom.interop.source.functions import source_of
-from handloom.interop.source.table import encoder_source, restored
-from handloom.interop.source.text import in_comment, in_docstring, literal, sequence
+from handloom.interop.source.outputs import names_source, restored
+from handloom.interop.source.table import encoder_source
+from handloom.interop.source.text import in_comment, in_docstring, literal, row_shape
 from handloom.model import Model
 from handloom.parallel.partition import prediction_rows
-
-DIGITS = 96
-"""The hexadecimal digits on a line of weights."""
 
 READING = (
     "Read it from top to bottom: the layers as functions, the network line by line, predictions,",
@@ -52,20 +49,17 @@ def file_text(model: Model, name: str, figures: Mapping[str, float] | None = Non
     """
     forward = Forward()
     network = _network(model, forward)
+    weights = weights_source(forward.arrays, model.network.parameters.dtype)
     prediction = _prediction(model, forward)
-    return (
-        "\n\n\n".join(
-            [
-                f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
-                _titled("The layers", forward.functions),
-                _titled("The network", [network]),
-                *_table(model),
-                _titled("Predictions", prediction),
-                _titled("The weights", _weights(forward.arrays, model.network.parameters.dtype)),
-            ]
-        )
-        + "\n"
-    )
+    sections = [
+        f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
+        _titled("The layers", forward.functions),
+        _titled("The network", [network]),
+        *_table(model),
+        _titled("Predictions", prediction),
+        _titled("The weights", weights),
+    ]
+    return "\n\n\n".join(sections) + "\n"
 
 
 def _table(model: Model) -> list[str]:
@@ -97,7 +91,7 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
 def _example(model: Model, name: str) -> list[str]:
     """Return example code that uses the file."""
     name = name if name.isidentifier() else "model"  # the file can be renamed
-    result = "probabilities" if _classes(model) else "predictions"
+    result = "probabilities" if classes_of(model) else "predictions"
     predict = f"{result} = {name}.predict(rows)  # shape (n, {len(model.class_names)})"
     lines = [f"import {name}", ""]
     if model.columns is not None:
@@ -107,43 +101,20 @@ def _example(model: Model, name: str) -> list[str]:
             "    rows = list(csv.DictReader(file))",
         ]
     lines.append(predict)
-    if _classes(model):
+    if classes_of(model):
         lines.append(f"names = {name}.classify(rows)  # the most probable class of each row")
     return lines
 
 
-def _classes(model: Model) -> tuple[str, ...]:
-    """Return the names of the mutually exclusive classes; empty if there are none."""
-    return model.binary_classes or (model.class_names if model.predicts_classes else ())
-
-
 def _constants(model: Model) -> str:
-    classes = _classes(model)
-    names = (
-        sequence(classes, "CLASSES = ") if classes else sequence(model.class_names, "OUTPUTS = ")
-    )
     chunk = prediction_rows(model.before_loss.largest_activation)
     return "\n".join(
         [
-            names,
+            names_source(model),
             f"DTYPE = np.{model.network.parameters.dtype}  # of all arithmetic",
             f"CHUNK = {chunk}  # rows that go through the network at once",
         ]
     )
-
-
-def _shapes(arrays: Mapping[str, Arrays]) -> str:
-    """Return the shapes of the arrays of each layer, as a dict."""
-    lines = ["SHAPES = {"]
-    for layer, own in arrays.items():
-        entries = [f"{literal(name)}: {literal(array.shape)}" for name, array in own.items()]
-        line = f"    {literal(layer)}: {{{', '.join(entries)}}},"
-        if len(line) <= 100:
-            lines.append(line)
-        else:
-            inner = [f"        {entry}," for entry in entries]
-            lines += [f"    {literal(layer)}: {{", *inner, "    },"]
-    return "\n".join([*lines, "}"])
 
 
 def _network(model: Model, forward: Forward) -> str:
@@ -208,7 +179,7 @@ def _prediction(model: Model, forward: Forward) -> list[str]:
     parts.append("\n".join(predict))
     if model.binary_classes:
         parts.append("\n".join(CLASSIFY_TWO))
-    elif _classes(model):
+    elif classes_of(model):
         parts.append("\n".join(CLASSIFY))
     return parts
 
@@ -229,40 +200,10 @@ CLASSIFY_TWO = (
 def _last_lines(model: Model) -> list[str]:
     """Return the lines from the network's outputs to predictions in the units of the target."""
     outputs = OUTPUTS[model.output_activation]
-    target = None if model.columns is None else model.columns.target
-    if target is None or target.task == "classification":
+    if (target := scaled_target(model)) is None:
         return [f"    return {outputs}"]
     name = in_comment(literal(target.name))
     return [
         f"    outputs = {outputs}.astype(np.float64)",
         f"    return {restored(target, 'outputs', 'np.exp')}  # in the units of {name}",
-    ]
-
-
-def _weights(arrays: Mapping[str, Arrays], dtype: np.dtype[Any]) -> list[str]:
-    """Return the weights as text, and the function that decodes them."""
-    if not arrays:
-        return ["# This network has none."]
-    size, code = dtype.itemsize, f"<f{dtype.itemsize}"
-    digits = f"{2 * size} hexadecimal digits"
-    one = np.ones(1, code).tobytes().hex()
-    whole = b"".join(
-        np.ascontiguousarray(array, code).tobytes()
-        for own in arrays.values()
-        for array in own.values()
-    ).hex()
-    lines = [whole[start : start + DIGITS] for start in range(0, len(whole), DIGITS)]
-    return [
-        source_of(file_functions.decode),
-        "\n".join(
-            [
-                f"# {digits} are the {size} bytes of a {dtype}, the lowest first:",
-                f"# {one} is 1. Arrays follow one another in the order of SHAPES.",
-                _shapes(arrays),
-                'TEXT = """',
-                *lines,
-                '"""',
-                f'WEIGHTS = decode(TEXT, SHAPES, "{code}")',
-            ]
-        ),
     ]

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ModelError
-from handloom.interop.numpy import layer_functions
+from handloom.interop.numpy import file_functions, layer_functions
+from handloom.interop.source import table_encoding
 from handloom.interop.source.functions import (
     functions_of,
     names_in,
@@ -15,7 +16,7 @@ from handloom.interop.source.functions import (
     with_called,
     without_annotations,
 )
-from handloom.interop.source.text import call, in_comment, literal
+from handloom.interop.source.text import call, in_comment, literal, row_shape
 from handloom.layers import (
     ELU,
     GELU,
@@ -47,7 +48,9 @@ Describe = Callable[[Any, Shape], tuple[Callable[..., Any], dict[str, object]]]
 
 RESERVED = frozenset(
     {"CATEGORIES", "CHUNK", "CLASSES", "COLUMNS", "DTYPE", "MISSING_TEXTS", "OUTPUTS", "SHAPES"}
-    | {"WEIGHTS", "check_rows", "classify", "decode", "encode", "network", "np", "predict"}
+    | {"TEXT", "WEIGHTS", "classify", "encode", "network", "np", "predict"}
+    | {*functions_of(layer_functions), *functions_of(file_functions)}
+    | {*functions_of(table_encoding)}
 )
 """Names that the functions of a user's own layers must not have in a file."""
 
@@ -138,8 +141,7 @@ class Forward:
                 f"layer {name}: to_numpy of {type(part).__name__} failed: {error}: {ADVICE}"
             ) from error
         own = source.removeprefix("def ").partition("(")[0].strip()
-        taken = RESERVED | set(functions_of(layer_functions))
-        if own in taken or self._own.get(own, source) != source:
+        if own in RESERVED or self._own.get(own, source) != source:
             raise ModelError(
                 f"layer {name}: the function {own!r} of to_numpy must have another name: a "
                 "different function of the file has it"
@@ -151,7 +153,7 @@ class Forward:
         kind, after = type(layer), row_shape(layer.output_shape(shape))
         if "to_numpy" in vars(kind):
             self.add_own(name, layer, x, after)
-        elif kind is Residual:
+        elif type(layer) is Residual:
             self._add_residual(name, layer, x, shape)
         elif kind is Dropout:
             self.lines.append(f"    # {in_comment(name)}: nothing, except in training")
@@ -162,16 +164,14 @@ class Forward:
         else:
             raise ModelError(f"layer {name}: {kind.__name__} has no counterpart in NumPy: {ADVICE}")
 
-    def _add_residual(self, name: str, layer: Any, x: str, shape: Shape) -> None:
+    def _add_residual(self, name: str, layer: Residual, x: str, shape: Shape) -> None:
         """Add a block ``F`` and its shortcut ``S``, with a variable of its own for the shortcut."""
         self._depth += 1  # of blocks within blocks
         skip = f"skip{self._depth if self._depth > 1 else ''}"
         added = "S(x)" if len(layer.shortcut) else "x"
         self.lines.append(f"    {skip} = {x}  # {in_comment(name)}: F(x) + {added}")
-        for variable, branch, chain in (
-            (skip, "shortcut", layer.shortcut),
-            (x, "block", layer.block),
-        ):
+        for variable, branch in ((skip, "shortcut"), (x, "block")):
+            chain = layer.branches[branch]
             named = [(f"{name}.{branch}.{inner}", each) for inner, each in chain.named]
             self.add_layers(named, variable, shape)
         self.lines.append(f"    {x} = {x} + {skip}  # {row_shape(layer.output_shape(shape))}")
@@ -185,6 +185,11 @@ class Forward:
         passed = []
         for key, value in arguments.items():
             if isinstance(value, np.ndarray):
+                if value.dtype.kind != "f":
+                    raise ModelError(
+                        f"layer {name}: argument {key!r} of {function} must be an array of floats, "
+                        f"as weights are, got {value.dtype}: pass it as a tuple"
+                    )
                 arrays[key] = value
                 continue
             try:
@@ -201,11 +206,6 @@ class Forward:
         )
 
 
-def row_shape(shape: Shape) -> str:
-    """Return the shape of rows for comments, such as ``"(n, 512)"``."""
-    return f"({', '.join(map(str, ('n', *shape)))})"
-
-
 def _of(function: Callable[..., Any], *attributes: str) -> Describe:
     """Return the function with attributes of the layer as its arguments."""
 
@@ -218,11 +218,10 @@ def _of(function: Callable[..., Any], *attributes: str) -> Describe:
 def _convolution(layer: Conv2D, shape: Shape) -> tuple[Callable[..., Any], dict[str, object]]:
     """Return a stride that is not 1, and the numbers of zeros around an image if there are some."""
     windows = Windows.over(layer.kind, shape, layer.size, layer.stride, layer.padding)
-    sides = zip((windows.top, windows.left), windows.covered, shape[1:], strict=True)
-    padding = tuple((before, whole - extent - before) for before, whole, extent in sides)
+    top, below, left, right = windows.margins
     settings: dict[str, object] = {} if layer.stride == 1 else {"stride": layer.stride}
-    if padding != ((0, 0), (0, 0)):
-        settings["padding"] = padding
+    if any(windows.margins):
+        settings["padding"] = ((top, below), (left, right))
     return layer_functions.conv2d, settings
 
 

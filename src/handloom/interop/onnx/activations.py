@@ -8,11 +8,9 @@ from math import pi, sqrt
 
 import numpy as np
 
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.layers import ELU, GELU, Layer, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Tanh
 from handloom.layers.gated import SATURATED
-
-Shape = tuple[int, ...]
 
 
 def _relu(graph: Graph, name: str, layer: ReLU, x: str, shape: Shape) -> str:

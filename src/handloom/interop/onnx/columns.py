@@ -125,17 +125,15 @@ def add_restored_target(graph: Graph, target: TableTarget, outputs: str) -> str:
     ----------
     graph : Graph
     target : TableTarget
+        Of a regression.
     outputs : str
         The name of the outputs, shape (n, k), of the dtype of the graph.
 
     Returns
     -------
     str
-        The name of the restored outputs, computed in float64, of the dtype of the graph; those of
-        classes are unchanged.
+        The name of the restored outputs, computed in float64, of the dtype of the graph.
     """
-    if target.task == "classification":
-        return outputs
     scale, mean = (
         graph.constant(f"target {name}", value, np.float64)
         for name, value in (("scale", target.scale), ("mean", target.mean))

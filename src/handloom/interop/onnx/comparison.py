@@ -40,11 +40,13 @@ def largest_difference(
 
     Raises
     ------
+    DataError, ModelError
+        If the rows do not fit the model.
     NotComparedError
         If onnxruntime is not installed, or does not run the file.
     """
+    compared = compared_rows(model, rows)  # rows are checked where nothing can be compared too
     runner = Runner(content)
-    compared = compared_rows(model, rows)
     if model.columns is not None and isinstance(compared.rows, MemoryTable):
         feeds = table_feeds(model.columns, compared.rows, tell=quiet)
     else:

@@ -6,13 +6,13 @@ import numpy.typing as npt
 
 from handloom.files import write_bytes
 from handloom.interop.exported import Exported
-from handloom.interop.models import model_of
+from handloom.interop.models import model_of, scaled_target
 from handloom.interop.onnx.columns import add_restored_target
 from handloom.interop.onnx.comparison import NotComparedError, largest_difference
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
 from handloom.interop.onnx.layers import add_layers
-from handloom.interop.onnx.metadata import metadata_of, predictions_of
+from handloom.interop.onnx.metadata import metadata_of, predictions_name
 from handloom.interop.onnx.predictions import add_output_activation
 from handloom.interop.onnx.preparation import add_input
 from handloom.interop.replaced import require_replaceable
@@ -39,7 +39,8 @@ def to_onnx(
     A model of a table has an input for each raw column instead, shape (n, 1), named like the
     column: float64 for numbers and booleans, NaN where they are missing; texts for categories,
     empty where they are missing. `handloom.interop.onnx.feeds` makes them of a frame. Values are in
-    the units of the target column.
+    the units of the target column. An output that has the name of a column gets a number:
+    ``"values_2"``.
 
     Its metadata has the names of classes or outputs as a JSON list (``class_names`` or
     ``output_names``), and the description of the model, so that `handloom.from_onnx` makes the same
@@ -111,9 +112,9 @@ def add_model(graph: Graph, model: Model) -> None:
     if not activation:
         (outputs,) = shape
         predicted = add_output_activation(graph, model.output_activation, logits, outputs)
-    if model.columns is not None and model.columns.target is not None:
-        predicted = add_restored_target(graph, model.columns.target, predicted)
-    graph.output(predictions_of(model), predicted, shape)
+    if (target := scaled_target(model)) is not None:
+        predicted = add_restored_target(graph, target, predicted)
+    graph.output(predictions_name(model), predicted, shape)
 
 
 def _compared(

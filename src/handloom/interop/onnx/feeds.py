@@ -1,7 +1,6 @@
 """Feeds: the inputs of an ONNX model of a table, made of its raw rows."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,17 +10,14 @@ from handloom.data.cells import Cells, cells_of
 from handloom.data.column_encoding import FIRST, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns, Remarks
 from handloom.data.notes import Tell, warn
-from handloom.data.table import Chunk, Table, table_of
+from handloom.data.table import Chunk, Table
 from handloom.data.table_target import require_numbers
 from handloom.errors import ModelError
 from handloom.interop.models import model_of
 from handloom.interop.onnx.metadata import files_of
-from handloom.interop.raw_columns import table_of_columns
-from handloom.model import Model
+from handloom.interop.raw_columns import raw_table
+from handloom.model import COLUMNS, Model
 from handloom.training.loaded_run import LoadedRun
-
-COLUMNS = "columns.json"
-"""The file of a saved model that describes its columns."""
 
 Feeds = dict[str, npt.NDArray[Any]]
 
@@ -65,15 +61,17 @@ def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
             "the model was not trained on a table of named columns: its only input takes the rows "
             "as they are"
         )
-    table = table_of_columns(rows) if isinstance(rows, Mapping) else table_of(rows, "rows")
-    return table_feeds(columns, table)
+    return table_feeds(columns, raw_table(rows))
 
 
 def _columns_of(model: Model | LoadedRun | Session) -> Columns | None:
     """Return the columns of a model, or of the description in a file."""
     if not hasattr(model, "get_modelmeta"):
         return model_of(model).columns
-    files = files_of(model.get_modelmeta().custom_metadata_map)
+    try:
+        files = files_of(model.get_modelmeta().custom_metadata_map)
+    except ModelError as error:
+        raise ModelError(f"the file of the session: {error}") from None
     if COLUMNS not in files:
         return None
     try:

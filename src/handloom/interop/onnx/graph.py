@@ -15,7 +15,6 @@ OLDEST_OPSET = 17
 ML = "ai.onnx.ml"
 """The domain of the operators that look up texts."""
 
-
 ELEMENT_TYPES = {
     "float32": 1,
     "uint8": 2,
@@ -103,7 +102,10 @@ class Graph:
     def __init__(
         self, dtype: npt.DTypeLike = np.float32, opset: int = OLDEST_OPSET, prefix: str = ""
     ) -> None:
-        self.dtype = np.dtype(dtype)
+        try:
+            self.dtype = np.dtype(dtype)
+        except TypeError:
+            raise ConfigurationError(f"dtype must be float32 or float64, got {dtype!r}") from None
         if self.dtype not in (np.float32, np.float64):
             raise ConfigurationError(f"dtype must be float32 or float64, got {self.dtype}")
         self.opset = require_count("opset", opset, minimum=OLDEST_OPSET)
@@ -226,6 +228,8 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-Converter = Callable[[Graph, str, Any, str, tuple[int, ...]], str]
+Shape = tuple[int, ...]
+
+Converter = Callable[[Graph, str, Any, str, Shape], str]
 """Adds the nodes of a layer: of a graph, the name and the object of the layer, and the name and the
 row shape of its input. It returns the name of the output."""

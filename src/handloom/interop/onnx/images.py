@@ -8,11 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.layers import AveragePool2D, Conv2D, GlobalAveragePool2D, Layer, MaxPool2D
 from handloom.layers.windows import Windows
-
-Shape = tuple[int, ...]
 
 FILTERS_FIRST, FILTERS_LAST = (3, 2, 0, 1), (2, 3, 1, 0)
 """The axes of convolution weights, from (k, k, c, f) to ONNX's (f, c, k, k), and back."""
@@ -25,12 +23,16 @@ def _conv2d(graph: Graph, name: str, layer: Conv2D, x: str, shape: Shape) -> str
     b = [graph.constant(f"{name}.biases", layer.weights["biases"])] if layer.biases else []
     if graph.dtype == np.float64:
         return _conv2d_in_float64(graph, name, windows, x, w, b)
+    top, below, left, right = windows.margins
     return graph.add(
-        *("Conv", x, w, *b),
+        "Conv",
+        x,
+        w,
+        *b,
         name=name,
         kernel_shape=[layer.size, layer.size],
         strides=[layer.stride, layer.stride],
-        pads=_margins(windows),
+        pads=[top, left, below, right],
     )
 
 
@@ -38,7 +40,7 @@ def _conv2d_in_float64(
     graph: Graph, name: str, windows: Windows, x: str, w: str, b: list[str]
 ) -> str:
     """Add a convolution as one matrix product of all windows (im2col), channels last."""
-    top, left, below, right = _margins(windows)
+    top, below, left, right = windows.margins
     pads = graph.integers(f"{name}.pads", 0, top, left, 0, 0, below, right, 0)
     x = graph.add("Transpose", x, name=f"{name}.channels_last", perm=[0, 2, 3, 1])
     x = graph.add("Pad", x, pads, name=f"{name}.padded")
@@ -77,20 +79,10 @@ def _global_average(
     return graph.mean(x, (2, 3), name=name)
 
 
-def _margins(windows: Windows) -> list[int]:
-    """Return the zeros above, left of, below and right of an image, as far as windows reach."""
-    height, width = windows.covered
-    below = height - windows.top - windows.height
-    right = width - windows.left - windows.width
-    return [windows.top, windows.left, below, right]
-
-
 def _entries(graph: Graph, name: str, windows: Windows, x: str, axes: tuple[int, int]) -> list[str]:
     """Add for each entry of a window, in row-major order, its pixels in all windows."""
-    at, steps = (
-        graph.integers(f"{name}.axes", *axes),
-        graph.integers(f"{name}.steps", windows.stride, windows.stride),
-    )
+    at = graph.integers(f"{name}.axes", *axes)
+    steps = graph.integers(f"{name}.steps", windows.stride, windows.stride)
     entries = []
     for _, rows, columns in windows.steps():
         start = graph.integers(f"{name}.start", rows.start, columns.start)

@@ -7,15 +7,13 @@ name of their output. Arrays keep the names that they have in the network.
 
 from collections.abc import Iterable, Mapping
 
-from handloom.errors import ModelError
 from handloom.interop.onnx.activations import ACTIVATIONS
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.interop.onnx.images import IMAGES
 from handloom.interop.onnx.normalization import NORMALIZATIONS
+from handloom.interop.onnx.own_nodes import add_own_nodes, brings_nodes, without_counterpart
 from handloom.interop.onnx.rows import ROWS
 from handloom.layers import Layer, Residual
-
-Shape = tuple[int, ...]
 
 
 def add_layers(graph: Graph, named: Iterable[tuple[str, Layer]], x: str, shape: Shape) -> str:
@@ -56,28 +54,18 @@ def add_layer(graph: Graph, name: str, layer: Layer, x: str, shape: Shape) -> st
     kind = type(layer)
     if kind in CONVERTERS:
         return CONVERTERS[kind](graph, name, layer, x, shape)
-    if "to_onnx" not in vars(kind):
-        raise ModelError(
-            f"layer {name}: {kind.__name__} has no counterpart in ONNX: give the class a method "
-            "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
-            "the name of its output"
-        )
-    output = layer.to_onnx(graph, name, x, shape)  # type: ignore[attr-defined]
-    if not isinstance(output, str):
-        raise ModelError(
-            f"layer {name}: to_onnx of {kind.__name__} must return the name of its output, as "
-            f"graph.add returns it, got {output!r}"
-        )
-    return output
+    if not brings_nodes(layer):
+        raise without_counterpart(f"layer {name}:", kind, "its output")
+    return add_own_nodes(graph, name, layer, x, shape, subject=f"layer {name}")
 
 
 def _residual(graph: Graph, name: str, layer: Residual, x: str, shape: Shape) -> str:
     """Add ``F(x) + S(x)``, the block and the shortcut."""
-    block, shortcut = (
-        add_layers(graph, [(f"{name}.{branch}.{inner}", each) for inner, each in named], x, shape)
-        for branch, named in (("block", layer.block.named), ("shortcut", layer.shortcut.named))
-    )
-    return graph.add("Add", block, shortcut, name=name)
+    terms = []
+    for branch, chain in layer.branches.items():
+        named = [(f"{name}.{branch}.{inner}", each) for inner, each in chain.named]
+        terms.append(add_layers(graph, named, x, shape))
+    return graph.add("Add", *terms, name=name)
 
 
 CONVERTERS: Mapping[type[Layer], Converter] = {

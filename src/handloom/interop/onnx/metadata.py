@@ -22,7 +22,7 @@ PROBABILITIES = ("softmax", "sigmoid")
 """The output activations whose values are probabilities."""
 
 
-def predictions_of(model: Model) -> str:
+def predictions_name(model: Model) -> str:
     """Return the name of the output with the predictions, ``"probabilities"`` or ``"values"``."""
     activations = (model.output_activation, model.network.output_activation)
     return "probabilities" if {*activations} & {*PROBABILITIES} else "values"
@@ -42,7 +42,7 @@ def metadata_of(model: Model, dtype: npt.DTypeLike) -> dict[str, str]:
     files[DESCRIPTION] = json.dumps(config, allow_nan=False).encode()
     arrays = {name: array.astype(dtype) for name, array in model.network.parameters.weights.items()}
     names = model.binary_classes or model.class_names
-    kind = "class_names" if predictions_of(model) == "probabilities" else "output_names"
+    kind = "class_names" if predictions_name(model) == "probabilities" else "output_names"
     return {
         kind: json.dumps(list(names)),
         FORMAT: FORMAT_VERSION,

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.layers import BatchNorm, Layer, LayerNorm
-
-Shape = tuple[int, ...]
 
 
 def _batch_norm(graph: Graph, name: str, layer: BatchNorm, x: str, shape: Shape) -> str:

@@ -1,15 +1,14 @@
 """From standard operators of ONNX to layers, for `handloom.interop.onnx.sequence`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import ModelError
 from handloom.interop.onnx.images import FILTERS_LAST
+from handloom.interop.onnx.step import Step
 from handloom.layers import (
     ELU,
     GELU,
@@ -46,68 +45,6 @@ CONSTANTS = {
 """The largest number of constant inputs of each operator; other operators have none."""
 
 
-@dataclass
-class Step:
-    """An operator of a chain.
-
-    Attributes
-    ----------
-    operator, name : str
-    attributes : dict
-        Those that are taken are removed.
-    arrays : list of array
-        Its constant inputs, in their order; None for one that is left out.
-    shape : tuple of int
-        The shape of an input row.
-    """
-
-    operator: str
-    name: str
-    attributes: dict[str, Any]
-    arrays: list[npt.NDArray[Any] | None]
-    shape: tuple[int, ...]
-
-    def refuse(self, problem: str) -> ModelError:
-        """Return an error that names this operator."""
-        return ModelError(f"{self.operator} {self.name!r} {problem}")
-
-    def take(self, name: str, default: Any) -> Any:
-        """Return an attribute, or else its default."""
-        return self.attributes.pop(name, default)
-
-    def expect(self, **expected: Any) -> None:
-        """Refuse attributes that are there with another value."""
-        for name, value in expected.items():
-            if (actual := self.take(name, value)) != value:
-                raise self.refuse(f"must have {name} {value!r}, got {actual!r}")
-
-    def array(self, index: int, dimensions: int | None = None) -> npt.NDArray[Any]:
-        """Return a constant input with so many axes."""
-        array = self.arrays[index] if index < len(self.arrays) else None
-        if array is None:
-            raise self.refuse(f"must have a constant as input {index + 1}, got none")
-        if dimensions is not None and array.ndim != dimensions:
-            raise self.refuse(
-                f"must have an array of {dimensions} axes as input {index + 1}, got shape "
-                f"{array.shape}"
-            )
-        return array
-
-    def image(self) -> tuple[int, int, int]:
-        """Return the shape of an input row that is an image."""
-        if len(self.shape) != 3:
-            raise self.refuse(f"must take images (n, c, y, x), got rows of shape {self.shape}")
-        c, y, x = self.shape
-        return c, y, x
-
-    def side(self, name: str, default: list[int]) -> int:
-        """Return an attribute that is the same for both axes of an image."""
-        sides = self.take(name, default)
-        if len(sides) != 2 or len(set(sides)) != 1 or sides[0] < 1:
-            raise self.refuse(f"must have {name} of two equal sizes of at least 1, got {sides!r}")
-        return int(sides[0])
-
-
 def layers_of(step: Step) -> list[Made]:
     """Return the layers of an operator with their arrays; none if it changes nothing.
 
@@ -137,12 +74,11 @@ def _gemm(step: Step) -> Made:
     step.expect(alpha=1.0, beta=1.0, transA=0)
     w = step.array(0, 2)
     w = w.T if step.take("transB", 0) else w
-    b = step.arrays[1] if len(step.arrays) > 1 else None
-    return _dense(step, w, b)
+    return _dense(step, w, step.optional(1))
 
 
 def _matmul(step: Step) -> Made:
-    return _dense(step, step.array(0, 2), step.arrays[1] if len(step.arrays) > 1 else None)
+    return _dense(step, step.array(0, 2), step.optional(1))
 
 
 def _dense(step: Step, w: npt.NDArray[Any], b: npt.NDArray[Any] | None) -> Made:
@@ -207,7 +143,7 @@ def _layer_norm(step: Step) -> Made:
         raise step.refuse(f"must normalize over all {axes} axes of a row, got axis {axis}")
     step.expect(stash_type=1)
     scale = step.array(0)
-    shift = step.arrays[1] if len(step.arrays) > 1 else None
+    shift = step.optional(1)
     shift = np.zeros_like(scale) if shift is None else shift
     return LayerNorm(epsilon=step.take("epsilon", 1e-5)), {"scale": scale, "shift": shift}
 
@@ -263,7 +199,7 @@ def _flatten(step: Step) -> Made:
 def _reshape(step: Step) -> Made:
     """Return the new shape of a row: 0 keeps a size, -1 stands for what is left of a row."""
     step.expect(allowzero=0)
-    rows, sizes = (*step.array(0, 1)[:1].tolist(), 0)[0], step.array(0, 1)[1:].tolist()
+    rows, *sizes = step.array(0, 1).tolist() or [0]
     entries = prod(step.shape)
     for index, size in enumerate(sizes):
         if size == 0 and index < len(step.shape):

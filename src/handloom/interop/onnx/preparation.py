@@ -6,6 +6,7 @@ from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
 from handloom.interop.onnx.columns import add_columns
 from handloom.interop.onnx.graph import Graph
+from handloom.interop.onnx.own_nodes import add_own_nodes, brings_nodes, without_counterpart
 from handloom.model import Model
 
 INPUT = "input"
@@ -21,13 +22,19 @@ def add_input(graph: Graph, model: Model) -> str:
     Raises
     ------
     ModelError
-        If the transform has no counterpart.
+        If the transform has no counterpart, or a column has the name of an array of the network.
     """
     shape, network_shape = model.row_shape, model.network.input_shape
     stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
     if model.columns is None:
         x = graph.input(INPUT, stored, shape)
     else:
+        for each in model.columns.inputs:
+            if each.name in model.network.parameters.weights:  # names of a graph are unique
+                raise ModelError(
+                    f"column {each.name!r} has the name of an array of the network, which the file "
+                    "has too: rename the column and train again"
+                )
         x = add_columns(graph, model.columns)
     x = _transformed(graph, model, x)
     # a transform of one's own makes flat rows
@@ -38,14 +45,11 @@ def add_input(graph: Graph, model: Model) -> str:
 def _transformed(graph: Graph, model: Model, x: str) -> str:
     transform = model.transform
     kind = type(transform)
-    if "to_onnx" in vars(kind):
-        return str(transform.to_onnx(graph, "transform", x, model.row_shape))  # type: ignore[attr-defined]
+    if brings_nodes(transform):
+        shape = model.row_shape
+        return add_own_nodes(graph, "transform", transform, x, shape, subject="the transform")
     if kind not in (Scale, AsFloat):
-        raise ModelError(
-            f"the transform {kind.__name__} has no counterpart in ONNX: give the class a method "
-            "to_onnx(self, graph, name, x, shape) that adds its nodes with graph.add and returns "
-            "the name of the flat rows"
-        )
+        raise without_counterpart("the transform", kind, "the flat rows")
     if model.row_dtype == "uint8":
         x = graph.cast(x, graph.dtype, name="transform.cast")
     if isinstance(transform, Scale):

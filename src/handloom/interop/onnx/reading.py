@@ -12,6 +12,7 @@ from handloom.data.transforms import Transform
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, size_of
 from handloom.interop.onnx.files import require_package
+from handloom.interop.onnx.graph import ELEMENT_TYPES
 from handloom.interop.onnx.images import FILTERS_LAST
 from handloom.interop.onnx.metadata import DIGEST, digest, files_of
 from handloom.layers import Conv2D, Layer, Residual
@@ -27,8 +28,16 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = (1 << 31) - 1
 """The largest file that is read; the format ends there."""
 
-DTYPES: Mapping[int, npt.DTypeLike] = {1: "<f4", 11: "<f8", 6: "<i4", 7: "<i8"}
-"""The dtypes of arrays that are read, by their numbers in files."""
+FIELDS = {
+    "float32": "float_data",
+    "float64": "double_data",
+    "int32": "int32_data",
+    "int64": "int64_data",
+}
+"""The dtypes of arrays that are read, and the field of a tensor whose content is not raw bytes."""
+
+DTYPES = {ELEMENT_TYPES[dtype]: dtype for dtype in FIELDS}
+"""The same dtypes by their numbers in files."""
 
 
 def from_onnx(
@@ -137,22 +146,22 @@ def array_of(tensor: "TensorProto") -> npt.NDArray[Any]:
             f"array {tensor.name!r} must be float32, float64, int32 or int64, got the type "
             f"{tensor.data_type} of ONNX"
         )
-    dtype, shape = np.dtype(DTYPES[tensor.data_type]), tuple(tensor.dims)
+    name, shape = DTYPES[tensor.data_type], tuple(tensor.dims)
+    dtype = np.dtype(name).newbyteorder("<")
     if tensor.HasField("raw_data"):
         content: bytes | npt.NDArray[Any] = tensor.raw_data
     else:
-        typed = {1: "float_data", 11: "double_data", 6: "int32_data", 7: "int64_data"}
-        content = np.array(getattr(tensor, typed[tensor.data_type]), dtype).tobytes()
+        content = np.array(getattr(tensor, FIELDS[name]), dtype).tobytes()
     entries = 1
     for size in shape:
         entries *= max(size, 0)
     if min(shape, default=0) < 0 or entries * dtype.itemsize != len(content):
         raise ModelError(
-            f"array {tensor.name!r} of {dtype} of shape {shape} must have "
+            f"array {tensor.name!r} of {name} of shape {shape} must have "
             f"{entries * dtype.itemsize:,} bytes, got {len(content):,}"
         )
     try:
-        return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        return np.frombuffer(content, dtype).reshape(shape).astype(name)
     except ValueError as error:  # such as of too many axes
         raise ModelError(f"array {tensor.name!r}: {error}") from None
 
@@ -187,5 +196,5 @@ def _all_layers(chain: Chain, prefix: str = "") -> Iterator[tuple[str, Layer]]:
     for name, layer in chain.named:
         yield f"{prefix}{name}", layer
         if type(layer) is Residual:
-            yield from _all_layers(layer.block, f"{prefix}{name}.block.")
-            yield from _all_layers(layer.shortcut, f"{prefix}{name}.shortcut.")
+            for branch, own in layer.branches.items():
+                yield from _all_layers(own, f"{prefix}{name}.{branch}.")

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-from handloom.interop.onnx.graph import Converter, Graph
+from handloom.interop.onnx.graph import Converter, Graph, Shape
 from handloom.layers import Dense, Dropout, Embedding, Flatten, Layer, Reshape
-
-Shape = tuple[int, ...]
 
 
 def _dense(graph: Graph, name: str, layer: Dense, x: str, shape: Shape) -> str:

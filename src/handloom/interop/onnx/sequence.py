@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from handloom.errors import HandloomError, ModelError
+from handloom.interop.onnx.graph import ELEMENT_TYPES
 from handloom.interop.onnx.metadata import FORMAT
-from handloom.interop.onnx.operators import Step, layers_of
+from handloom.interop.onnx.operators import layers_of
 from handloom.interop.onnx.reading import array_of, read_proto
+from handloom.interop.onnx.step import Step
 from handloom.layers import Layer
 from handloom.network import Sequential
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
 
-DTYPES = {1: "float32", 11: "float64"}
+DTYPES = {ELEMENT_TYPES[dtype]: dtype for dtype in ("float32", "float64")}
 """The dtypes of a network, by their numbers in files."""
 
 ATTRIBUTES = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}

@@ -1,11 +1,10 @@
 """The description of a model for the first lines of an exported file: plain text, as tables."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 from handloom._version import __version__
 from handloom.model import Model
-from handloom.text import listed, printable
+from handloom.text import printable
 from handloom.training.loaded_run import LoadedRun
 
 MOST_NAMES = 30
@@ -48,13 +47,18 @@ def _facts(model: Model, figures: Mapping[str, float]) -> list[str]:
     if columns:
         facts["columns"] = _names(columns)
     facts["output"] = output_of(model)
-    known = "classes" if model.predicts_classes or model.binary_classes else "outputs"
-    facts[known] = _names(model.binary_classes or model.class_names)
+    classes = classes_of(model)
+    facts["classes" if classes else "outputs"] = _names(classes or model.class_names)
     facts["arithmetic"] = dtype
     facts.update({name: f"{value:.4g}" for name, value in figures.items()})
     facts["written by"] = f"Handloom {__version__}"
     width = max(map(len, facts)) + 2
     return [f"{f'{name}:':<{width}}{value}" for name, value in facts.items()]
+
+
+def classes_of(model: Model) -> tuple[str, ...]:
+    """Return the names of the mutually exclusive classes; empty if there are none."""
+    return model.binary_classes or (model.class_names if model.predicts_classes else ())
 
 
 def output_of(model: Model) -> str:
@@ -73,17 +77,17 @@ def output_of(model: Model) -> str:
 
 def layer_table(model: Model) -> list[str]:
     """Return the layers with the shape of an output row and the number of weights, aligned."""
-    rows = [("input", str(model.network.input_shape), "")]
+    parameters = model.network.parameters
+    rows = [
+        ("layer", "output of a row", "weights"),
+        ("input", str(model.network.input_shape), ""),
+    ]
     for name, shape, _ in model.network.summary():
         own = [
-            array.size
-            for key, array in model.network.parameters.weights.items()
-            if key.startswith(f"{name}.")
+            array.size for key, array in parameters.weights.items() if key.startswith(f"{name}.")
         ]
         rows.append((printable(name), str(shape), f"{sum(own):,}"))
-    total = sum(prod(array.shape) for array in model.network.parameters.weights.values())
-    rows.append(("total", "", f"{total:,}"))
-    rows.insert(0, ("layer", "output of a row", "weights"))
+    rows.append(("total", "", f"{parameters.values.size:,}"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return [
         f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}".rstrip()
@@ -92,6 +96,5 @@ def layer_table(model: Model) -> list[str]:
 
 
 def _names(names: Sequence[str]) -> str:
-    every = [printable(name) for name in names]
-    more = f" and {len(every) - MOST_NAMES:,} more" if len(every) > MOST_NAMES else ""
-    return listed(every[:MOST_NAMES], MOST_NAMES) + more
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(map(printable, names[:MOST_NAMES])) + more

@@ -62,24 +62,35 @@ def without_annotations(source: str) -> str:
     Raises
     ------
     SyntaxError
-        If the source is not one function.
+        If the source is not one function, or has decorators, which a file does not have.
     """
     parsed = ast.parse(source).body
     if len(parsed) != 1 or not isinstance(function := parsed[0], ast.FunctionDef):
         raise SyntaxError(f"expected the source of one function, got {source!r:.200}")
+    if function.decorator_list:
+        raise SyntaxError(f"expected a function without decorators, got {source!r:.200}")
     arguments = function.args
     for each in ast.walk(arguments):
         if isinstance(each, ast.arg):
             each.annotation = None
     lines = source.splitlines()
-    for each in ast.walk(function):  # of variables, y: Array = ..., on one line
-        if isinstance(each, ast.AnnAssign) and each.value is not None:
+    for each in ast.walk(function):
+        if isinstance(each, ast.AnnAssign) and _is_short(each):
             line = lines[each.lineno - 1].encode()
-            start, stop = each.target.end_col_offset, each.value.col_offset
-            lines[each.lineno - 1] = b" = ".join([line[:start], line[stop:]]).decode()
+            start, stop = each.target.end_col_offset, each.annotation.end_col_offset
+            lines[each.lineno - 1] = (line[:start] + line[stop:]).decode()
     body = lines[function.body[0].lineno - 1 :]
     parameters = [ast.unparse(arguments)] if arguments else []
     return "\n".join([call(f"def {function.name}", parameters) + ":", *body]).rstrip()
+
+
+def _is_short(variable: ast.AnnAssign) -> bool:
+    """Return whether this is ``y: Array = ...``, with the annotation on one line.
+
+    Others stay: the annotation of a variable in a function is never evaluated.
+    """
+    same_line = variable.annotation.end_lineno == variable.lineno
+    return same_line and bool(variable.simple) and variable.value is not None
 
 
 def names_in(source: str) -> set[str]:

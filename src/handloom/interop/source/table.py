@@ -1,8 +1,8 @@
 """The source of the encoder of a table's raw rows: what a model learned of its columns, as code."""
 
+from handloom.data.cells import MISSING_TEXTS
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns
-from handloom.data.table_target import TableTarget
 from handloom.interop.source import table_encoding
 from handloom.interop.source.functions import functions_of, source_of, with_called
 from handloom.interop.source.text import call, literal, sequence
@@ -23,32 +23,10 @@ def encoder_source(columns: Columns) -> str:
     constants = [
         sequence((each.name for each in columns.inputs), "COLUMNS = "),
         *(["CATEGORIES = {", *entries, "}"] if entries else []),
-        sequence(table_encoding.MISSING_TEXTS, "MISSING_TEXTS = "),
+        sequence(sorted(MISSING_TEXTS), "MISSING_TEXTS = "),
     ]
     sources = [source_of(functions[name]) for name in used]
     return "\n\n\n".join(["\n".join(constants), _encode(columns), *sources])
-
-
-def restored(target: TableTarget | None, outputs: str, exp: str) -> str:
-    """Return an expression for predictions in the units of the target, as `TableTarget.restore`.
-
-    Parameters
-    ----------
-    target : TableTarget or None
-    outputs : str
-        The expression for the network's outputs, which are float64.
-    exp : str
-        The name of the exponential function.
-
-    Returns
-    -------
-    str
-        Such as ``"np.exp(outputs * 0.5 + 12.0)"``; ``outputs`` itself for classes.
-    """
-    if target is None or target.task == "classification":
-        return outputs
-    values = f"{outputs} * {literal(target.scale)} + {literal(target.mean)}"
-    return f"{exp}({values})" if target.scaling == "log" else values
 
 
 def _encode(columns: Columns) -> str:

@@ -7,16 +7,13 @@ texts, and with Python values. Texts are read as the cells of a CSV file.
 from collections.abc import Sequence
 from typing import Any
 
+from handloom.data.cells import MISSING_TEXTS
+
 Cells = Sequence[Any]
 """The cells of one column."""
 
 Flat = list[list[float]]
 """Columns of flat rows, one list for each."""
-
-MISSING_TEXTS = (
-    *("", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan"),
-    *("NULL", "null", "None", "none"),
-)
 
 
 def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -88,6 +88,11 @@ def call(start: str, arguments: Iterable[str], *, indent: int = 0, comment: str 
     return f"{margin}{start}(\n{lines}{margin}){note}"
 
 
+def row_shape(shape: tuple[int, ...]) -> str:
+    """Return the shape of rows for people, such as ``"(n, 512)"``."""
+    return f"({', '.join(map(str, ('n', *shape)))})"
+
+
 def in_comment(text: str) -> str:
     """Return a text for a comment: one line, with line breaks and control characters escaped."""
     return printable(text)

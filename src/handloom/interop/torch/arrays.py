@@ -41,8 +41,7 @@ class Slot:
 
     def within(self, theirs: str, ours: str) -> "Slot":
         """Return the same arrays, with the names of a module and a layer in front of theirs."""
-        names = {"theirs": f"{theirs}.{self.theirs}", "ours": f"{ours}.{self.ours}"}
-        return replace(self, **names)  # type: ignore[arg-type]
+        return replace(self, theirs=f"{theirs}.{self.theirs}", ours=f"{ours}.{self.ours}")
 
     def to_theirs(self, array: Array) -> Array:
         """Return an array of ours in PyTorch's order of axes, as a copy."""
@@ -86,7 +85,7 @@ def slots_of(layer: Layer) -> list[Slot]:
     if type(layer) is Residual:
         return [
             slot.within(branch, branch)
-            for branch, chain in (("block", layer.block), ("shortcut", layer.shortcut))
+            for branch, chain in layer.branches.items()
             for slot in slots_of_chain(chain)
         ]
     slots = _SLOTS.get(type(layer), ())

@@ -50,7 +50,7 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
     Raises
     ------
     ModelError
-        If a module, or an option of one, has no counterpart.
+        If a module, or an option of one, has no counterpart, or one has hooks.
     """
     nn = imported().nn
     if type(module) is not nn.Sequential:
@@ -58,6 +58,12 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
             f"source must be an nn.Sequential, got {type(module).__name__}, whose forward is code "
             "of its own: build a network of the same layers, and call from_torch(source, network)"
         )
+    for path, each in module.named_modules():
+        if each._forward_hooks or each._forward_pre_hooks:
+            subject = f"module {path!r}" if path else "source"
+            raise ModelError(
+                f"{subject} ({type(each).__name__}) has hooks, which can change its output"
+            )
     modules = [each for each in _leaves(nn, module) if type(each[1]) is not nn.Identity]
     first = modules[0][1] if modules else None
     if shape is None:
@@ -82,8 +88,11 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
 
 
 def _leaves(nn: Any, module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the modules of an ``nn.Sequential`` with their paths, those of inner ones in place."""
-    for name, each in module.named_children():
+    """Yield the modules of an ``nn.Sequential`` with their paths, those of inner ones in place.
+
+    A module that is used twice comes twice, unlike in ``named_children``.
+    """
+    for name, each in module._modules.items():
         own = f"{path}{name}"
         if type(each) is nn.Sequential:
             yield from _leaves(nn, each, f"{own}.")
@@ -100,8 +109,6 @@ def _layers(nn: Any, path: str, module: Any, shape: Shape, *, flat_after: bool) 
             f"module {path!r} has no counterpart: {unknown_name('module', name, CONVERTERS)}"
             f"{advice}{OTHERWISE if not advice else ''}"
         )
-    if module._forward_hooks or module._forward_pre_hooks:
-        raise ModelError(f"module {path!r} ({name}) has hooks, which can change its output")
     try:
         layers = CONVERTERS[name](module, shape)
         if name == "AdaptiveAvgPool2d" and not flat_after:

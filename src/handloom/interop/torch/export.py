@@ -5,7 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from handloom.errors import MissingExtraError
+import numpy as np
+import numpy.typing as npt
+
+from handloom.errors import MissingExtraError, ModelError
 from handloom.files import write_bytes
 from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
@@ -51,7 +54,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ------
     ModelError
         If a layer or the transform has no counterpart in PyTorch; a layer of your own brings a
-        method ``to_torch``, see `handloom.interop.torch.ModuleSource`.
+        method ``to_torch``, see `handloom.interop.torch.ModuleSource`. Nothing is written then, nor
+        if the source that it returned does not run.
     FileError
         If a file cannot be written, or is another one than an earlier export.
 
@@ -59,6 +63,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     -----
     The comparison runs the text that is written then, and no other code.
     """
+    from safetensors.numpy import save  # imported when a model is saved, not with the package
+
     own, figures = model_of(model), figures_of(model)
     code, weights = paths_of(Path(path))
     for file in (code, weights):
@@ -66,13 +72,16 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
     text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
-    from safetensors.numpy import save  # imported when a model is saved, not with the package
-
+    compared = compared_rows(own, rows)  # refuses rows before a file is written
     state = {f"{LAYERS}.{name}": each for name, each in source.state.items()}
     content = {weights: save(state, {"producer": "handloom"}), code: text.encode()}
-    exported = _compared(own, rows, code, weights, content)
+    predictions = _predictions(content, code, as_plain_rows(compared.rows))
     _write_both(content)
-    return exported
+    if predictions is None:
+        reason = "PyTorch is not installed"
+        return Exported(code, "torch", not_compared=reason, other_files=(weights,))
+    difference = compared.difference(predictions)
+    return Exported(code, "torch", len(compared), difference, other_files=(weights,))
 
 
 def paths_of(path: Path) -> tuple[Path, Path]:
@@ -80,6 +89,31 @@ def paths_of(path: Path) -> tuple[Path, Path]:
     known = (".py", ".safetensors")
     code = path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
     return code, code.with_suffix(".safetensors")
+
+
+def _predictions(
+    content: Mapping[Path, bytes], code: Path, rows: object
+) -> npt.NDArray[np.floating] | None:
+    """Return the predictions of both files, in a temporary folder; None without PyTorch."""
+    try:
+        imported()
+    except MissingExtraError:
+        return None
+    with TemporaryDirectory() as folder:
+        for path, each in content.items():
+            write_bytes(Path(folder) / path.name, each)
+        namespace: dict[str, Any] = {
+            "__name__": code.stem,
+            "__file__": str(Path(folder) / code.name),
+        }
+        try:
+            exec(compile(content[code], str(code), "exec"), namespace)
+            return np.asarray(namespace["load"]().predict(rows).numpy())
+        except Exception as error:
+            raise ModelError(
+                f"{code} does not run: {error!r}: the source that to_torch of a layer returns may "
+                "use torch, nn and builtins only, and its state must be that of its module"
+            ) from error
 
 
 def _write_both(content: Mapping[Path, bytes]) -> None:
@@ -92,23 +126,3 @@ def _write_both(content: Mapping[Path, bytes]) -> None:
         for path in new:
             path.unlink(missing_ok=True)
         raise
-
-
-def _compared(
-    model: Model, rows: object, code: Path, weights: Path, content: Mapping[Path, bytes]
-) -> Exported:
-    """Compare predictions of the files, which are written to a temporary folder, with the model."""
-    try:
-        imported()
-    except MissingExtraError:
-        reason = "PyTorch is not installed"
-        return Exported(code, "torch", not_compared=reason, other_files=(weights,))
-    compared = compared_rows(model, rows)
-    with TemporaryDirectory() as folder:
-        for path, each in content.items():
-            write_bytes(Path(folder) / path.name, each)
-        names: dict[str, Any] = {"__name__": code.stem, "__file__": str(Path(folder) / code.name)}
-        exec(compile(content[code], str(code), "exec"), names)
-        predictions = names["load"]().predict(as_plain_rows(compared.rows)).numpy()
-    difference = compared.difference(predictions)
-    return Exported(code, "torch", len(compared), difference, other_files=(weights,))

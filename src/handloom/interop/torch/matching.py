@@ -119,7 +119,8 @@ def _by_order(
     if len(paths) != len(ours):
         raise ModelError(
             f"the state dict must have arrays of {len(ours)} modules, one for each of "
-            f"{listed(ours)} of the network, got {len(paths)}: {listed(map(repr, paths))}"
+            f"{listed(map(repr, ours))} of the network, got {len(paths)}"
+            f"{': ' * bool(paths)}{listed(map(repr, paths))}"
         )
     matched: dict[str, tuple[str, Array | None]] = {}
     for path, expected in zip(paths, ours.values(), strict=True):

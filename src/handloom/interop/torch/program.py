@@ -5,9 +5,11 @@ from textwrap import indent
 
 from handloom.data.transforms import AsFloat, Scale
 from handloom.errors import ModelError
+from handloom.interop.models import scaled_target
 from handloom.interop.source.description import description
-from handloom.interop.source.table import encoder_source, restored
-from handloom.interop.source.text import in_docstring, literal, sequence
+from handloom.interop.source.outputs import names_source, restored
+from handloom.interop.source.table import encoder_source
+from handloom.interop.source.text import in_docstring, literal, row_shape
 from handloom.interop.torch.sources import ModuleSource
 from handloom.model import Model
 
@@ -115,11 +117,9 @@ def program(
     """
     columns = model.columns
     predicted, outputs = WORDS[model.output_activation]
-    known = "CLASSES" if model.predicts_classes or model.binary_classes else "OUTPUTS"
-    shape = f"(n, {', '.join(map(str, model.row_shape))})"
     prediction = OUTPUTS[model.output_activation]
-    if columns is not None and columns.target is not None:
-        prediction = _in_units(model, prediction)
+    if (target := scaled_target(model)) is not None:
+        prediction = restored(target, f"{prediction}.double()", "torch.exp")
     return FILE.format(
         description="\n".join(map(in_docstring, description(model, figures))),
         module=in_docstring(module),
@@ -127,10 +127,10 @@ def program(
         outputs=outputs,
         k=len(model.class_names),
         weights=literal(weights),
-        names=sequence(model.binary_classes or model.class_names, f"{known} = "),
+        names=names_source(model),
         classes="".join(f"\n\n{each}" for each in source.classes),
         rows="rows" if columns is None else "table",
-        raw=f"{model.row_dtype} rows of shape {shape}"
+        raw=f"{model.row_dtype} rows of shape {row_shape(model.row_shape)}"
         if columns is None
         else "raw rows of a table",
         layers=indent(source.call, " " * 8).lstrip(),
@@ -141,14 +141,6 @@ def program(
         prediction=prediction,
         encoder="" if columns is None else f"\n\n{encoder_source(columns)}\n",
     )
-
-
-def _in_units(model: Model, prediction: str) -> str:
-    """Return the expression for predictions in the units of the target column."""
-    target = model.columns and model.columns.target
-    values = f"{prediction}.double()"
-    expression = restored(target or None, values, "torch.exp")
-    return prediction if expression == values else expression
 
 
 def _preparation(model: Model) -> str:

@@ -33,7 +33,6 @@ from handloom.layers import (
     Softmax,
     Tanh,
 )
-from handloom.layers.chain import Chain
 from handloom.layers.windows import Windows
 
 Shape = tuple[int, ...]
@@ -82,10 +81,11 @@ def source_of(name: str, layer: Layer, shape: Shape) -> ModuleSource:
         If the layer has no counterpart.
     """
     kind = type(layer)
-    if isinstance(layer, Residual) and kind is Residual:
+    if type(layer) is Residual:
         return _residual(name, layer, shape)
     if "to_torch" in vars(kind):
-        source = layer.to_torch(shape)  # type: ignore[attr-defined]
+        exported: Any = layer
+        source = exported.to_torch(shape)
         if not isinstance(source, ModuleSource):
             raise ModelError(
                 f"layer {name}: to_torch of {kind.__name__} must return a "
@@ -145,10 +145,9 @@ def call_of(name: str, *arguments: str) -> str:
 
 def _residual(name: str, layer: Residual, shape: Shape) -> ModuleSource:
     """Return a block and its shortcut; an empty shortcut passes its input on."""
-    branches: dict[str, Chain] = {"block": layer.block, "shortcut": layer.shortcut}
     sources = {
         branch: source_of_chain(chain.named, shape, f"{name}.{branch}.")
-        for branch, chain in branches.items()
+        for branch, chain in layer.branches.items()
     }
     state = {
         f"{branch}.{array}": values
@@ -156,7 +155,7 @@ def _residual(name: str, layer: Residual, shape: Shape) -> ModuleSource:
         for array, values in source.state.items()
     }
     own = [each for source in sources.values() for each in source.classes]
-    calls = [source.call for branch, source in sources.items() if len(branches[branch])]
+    calls = [source.call for branch, source in sources.items() if len(layer.branches[branch])]
     return ModuleSource(
         call_of("Residual", *calls), state, tuple(dict.fromkeys([*own, classes.RESIDUAL]))
     )
@@ -169,9 +168,7 @@ def _convolution(layer: Conv2D, shape: Shape) -> str:
     padding: object = layer.padding if isinstance(layer.padding, int) else 0
     name = "nn.Conv2d"
     if layer.padding == "same":  # PyTorch's takes no strides
-        height, width = windows.covered
-        top, below = windows.top, height - windows.top - windows.height
-        left, right = windows.left, width - windows.left - windows.width
+        top, below, left, right = windows.margins
         if (top, left) == (below, right):
             padding = top if top == left else (top, left)
         else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from handloom.parameters import Array
 from handloom.training.callbacks.run_parameters import Parameter
-from handloom.training.history import COLUMNS, EpochRecord, LayerRecord, StopReason
+from handloom.training.history import LayerRecord, StopReason
 
 TAGS: Mapping[str, str] = {
     "loss": "loss/train",
@@ -22,13 +22,6 @@ TAGS: Mapping[str, str] = {
 """The tags of metrics; those with the same first word share a section of the page."""
 
 GRADIENT = "gradient_norm/all"
-
-
-def metrics_of(record: EpochRecord) -> dict[str, float]:
-    """Return the metrics of an epoch by name, recorded ones included, without its number."""
-    columns = zip(COLUMNS, record.values(), strict=True)
-    measured = {name: value for name, value in columns if value is not None and name != "epoch"}
-    return {**measured, **record.recorded}
 
 
 def scalars(metrics: Mapping[str, float]) -> Iterator[Any]:
@@ -85,10 +78,9 @@ def session_end(reason: StopReason | None) -> Iterator[Any]:
     from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo
     from tensorboardX.proto.summary_pb2 import SummaryMetadata
 
-    if reason in (StopReason.INTERRUPTED, StopReason.TIME_LIMIT, None):
+    if reason is None or reason in (StopReason.INTERRUPTED, StopReason.TIME_LIMIT):
         return
-    failed = reason is not None and reason.diverged
-    status = Status.Value("STATUS_FAILURE" if failed else "STATUS_SUCCESS")
+    status = Status.Value("STATUS_FAILURE" if reason.diverged else "STATUS_SUCCESS")
     content = HParamsPluginData(session_end_info=SessionEndInfo(status=status), version=0)
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=content.SerializeToString())
     yield _value("_hparams_/session_end_info", metadata=SummaryMetadata(plugin_data=plugin))

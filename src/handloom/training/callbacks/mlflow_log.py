@@ -21,12 +21,12 @@ from handloom.errors import (
 from handloom.secondary import Secondary
 from handloom.training.callbacks.background import Background
 from handloom.training.callbacks.base import Callback
-from handloom.training.callbacks.event_values import metrics_of
 from handloom.training.callbacks.mlflow_run import MLflowRun
 from handloom.training.callbacks.run_parameters import (
     checked_parameters,
     figures_of_test,
     hyperparameters,
+    metrics_of,
 )
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import EpochRecord, StopReason

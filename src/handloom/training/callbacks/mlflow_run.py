@@ -1,6 +1,6 @@
 """A run of MLflow: begun or continued, and sent what a training logs, as far as MLflow answers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,11 +44,11 @@ class MLflowRun:
     run_id: str | None = None
     owned: bool = True
     resumed: bool = False
-    _pending: list[Any] = field(default_factory=list)
-    _sent: set[tuple[str, int]] = field(default_factory=set)  # before a resume
-    _active: bool = False
-    _status: str | None = None
-    _described: bool = False
+    _pending: list[Any] = field(default_factory=list, init=False)
+    _sent: set[tuple[str, int]] = field(default_factory=set, init=False)  # before a resume
+    _active: bool = field(default=False, init=False)
+    _status: str | None = field(default=None, init=False)
+    _described: bool = field(default=False, init=False)
 
     def log(self, metrics: Mapping[str, float], *, step: int, seconds: float) -> None:
         """Send metrics of a step, measured at a time in seconds, after all that are not sent yet.
@@ -64,7 +64,9 @@ class MLflowRun:
     def send(self) -> None:
         """Send the metrics that are not sent yet, and end a run that should have ended."""
         client = self._begin()
-        self._pending = [m for m in self._pending if (m.key, m.step) not in self._sent]
+        self._pending = [
+            metric for metric in self._pending if (metric.key, metric.step) not in self._sent
+        ]
         while batch := self._pending[:MOST_METRICS]:
             client.log_batch(self.run_id, metrics=batch)
             del self._pending[: len(batch)]
@@ -111,7 +113,11 @@ class MLflowRun:
 
         values = {name: str(value)[:LONGEST] for name, value in self.parameters.items()}
         there = client.get_run(self.run_id).data.params
-        changed = {f"changed.{n}": v for n, v in values.items() if there.get(n, v) != v}
+        changed = {
+            f"changed.{name}": value
+            for name, value in values.items()
+            if there.get(name, value) != value
+        }
         new = [Param(name, value) for name, value in values.items() if name not in there]
         for parameters in _batches(new, MOST_PARAMETERS):
             client.log_batch(self.run_id, params=parameters)
@@ -149,6 +155,6 @@ def _experiment_id(client: Any, name: str | None) -> str | None:
     return str(known.experiment_id)
 
 
-def _batches(items: Sequence[Item], size: int) -> Iterator[Iterable[Item]]:
+def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     for first in range(0, len(items), size):
         yield items[first : first + size]

@@ -1,4 +1,4 @@
-"""The hyperparameters and test figures of a training by name, for those who compare trainings."""
+"""The parameters and metrics of a training by name, for those who compare trainings."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from handloom.errors import ConfigurationError, require_instance
 from handloom.training.configuration import BY_NAME, RESERVED, describe
 from handloom.training.evaluation import Evaluation
+from handloom.training.history import COLUMNS, EpochRecord
 from handloom.training.options import OnResume
 from handloom.training.state import TrainingState
 
@@ -52,11 +53,20 @@ def hyperparameters(state: TrainingState, own: Mapping[str, Any] | None) -> dict
     }
     if options["learning_rate"].get("kind") == "Constant":
         described["learning_rate"] = options["learning_rate"]["learning_rate"]
-    if taken := [name for name in own or () if name in {**every, **described}]:
-        raise ConfigurationError(
-            f"parameters must have names that no option of the trainer has, got {taken[0]!r}"
-        )
-    return dict(_flat("", {**described, **describe(own or {})}))
+    parameters, further = dict(_flattened(described)), describe(own or {})
+    for name in [*further, *(name for name, _ in _flattened(further))]:
+        if name in {**every, **described, **parameters}:
+            raise ConfigurationError(
+                f"parameters must have names that no option of the trainer has, got {name!r}"
+            )
+    return {**parameters, **dict(_flattened(further))}
+
+
+def metrics_of(record: EpochRecord) -> dict[str, float]:
+    """Return the metrics of an epoch by name, recorded ones included, without its number."""
+    columns = zip(COLUMNS, record.values(), strict=True)
+    measured = {name: value for name, value in columns if value is not None and name != "epoch"}
+    return {**measured, **record.recorded}
 
 
 def figures_of_test(evaluation: Evaluation) -> dict[str, float]:
@@ -74,6 +84,12 @@ def figures_of_test(evaluation: Evaluation) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items() if not math.isnan(value)}
 
 
+def _flattened(parameters: Mapping[str, Any]) -> Iterator[tuple[str, Parameter]]:
+    """Yield the simple values in parameters, whose names may be any."""
+    for name, value in parameters.items():
+        yield from _flat(name, value)
+
+
 def _flat(name: str, value: Any) -> Iterator[tuple[str, Parameter]]:
     """Yield the simple values in a description, each with its name and those around it."""
     if isinstance(value, Mapping):
@@ -81,7 +97,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, Parameter]]:
             yield name, str(value["kind"])
         for key, part in value.items():
             if key not in (*RESERVED, BY_NAME):
-                yield from _flat(f"{name}.{key}" if name else str(key), part)
+                yield from _flat(f"{name}.{key}", part)
     elif isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
         for index, part in enumerate(value):
             yield from _flat(f"{name}.{index}", part)

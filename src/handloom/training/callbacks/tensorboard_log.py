@@ -1,21 +1,21 @@
 """TensorBoardLog callback: writes a training to a folder that TensorBoard shows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count, starmap
+from itertools import starmap
 from pathlib import Path
 from typing import Any, ClassVar
 
 from handloom.errors import ConfigurationError, MissingExtraError, ModelError, require_count
-from handloom.files import make_folder
+from handloom.files import make_folder, new_folder
 from handloom.secondary import Secondary, report
 from handloom.training.callbacks import event_values
 from handloom.training.callbacks.base import Callback
 from handloom.training.callbacks.event_file import append_events, new_event_file, summary_event
-from handloom.training.callbacks.event_values import metrics_of
 from handloom.training.callbacks.run_parameters import (
     checked_parameters,
     figures_of_test,
     hyperparameters,
+    metrics_of,
 )
 from handloom.training.evaluation import Evaluation
 from handloom.training.history import EpochRecord
@@ -193,7 +193,7 @@ class TensorBoardLog(Callback):
         if self.path is None or not self.path.is_dir():
             if self.path is not None:
                 report(f"{self.path} is gone: a new folder gets all epochs")
-            self.path, self._first_file, self._epochs = self._new_folder(), None, 0
+            self.path, self._first_file, self._epochs = new_folder(self.folder / self.name), None, 0
         elif self._file is not None:  # it was deleted, and its epochs with it
             self._epochs = 0
         norms = state.history.layer_norms
@@ -206,18 +206,6 @@ class TensorBoardLog(Callback):
             begin = [*layers, *event_values.session_begin(parameters)]
             append_events(file, [summary_event(0, begin)])
         return file
-
-    def _new_folder(self) -> Path:
-        """Create the sub-folder, the first of its name that does not exist."""
-        make_folder(self.folder)
-        for number in count(1):
-            path = self.folder / (self.name if number == 1 else f"{self.name}-{number}")
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return path
-        raise AssertionError("unreachable")
 
     def _of_weights(self, state: TrainingState, epoch: int) -> Iterator[Any]:
         """Yield the norm of the latest gradient, and the histograms of the weights if due."""
