@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from handloom.errors import MissingExtraError
+from handloom.errors import ConfigurationError, MissingExtraError
 from handloom.files import write_bytes
-from handloom.interop.compared_rows import compared_rows
+from handloom.interop.compared_rows import ComparedRows, compared_rows
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of
 from handloom.interop.source.description import figures_of
+from handloom.interop.source.module_names import module_name
 from handloom.interop.source.rows import as_plain_rows
 from handloom.interop.torch.modules import imported
 from handloom.interop.torch.program import program
@@ -46,6 +47,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
 
     Raises
     ------
+    ConfigurationError
+        If the file has the name of a module that would be imported in its place, as ``torch.py``.
     ModelError
         If a layer or the transform has no counterpart in PyTorch; a layer of your own brings a
         method ``to_torch``, see `handloom.interop.torch.ModuleSource`.
@@ -61,28 +64,30 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     weights = code.with_suffix(".safetensors")
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
-    text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
+    text = program(own, source, module=module_name(code), weights=weights.name, figures=figures)
+    compared = compared_rows(own, rows)  # refuses rows before an earlier file is replaced
     from safetensors.numpy import save  # imported when a model is saved, not with the package
 
     write_bytes(weights, save({f"{LAYERS}.{name}": each for name, each in source.state.items()}))
     write_bytes(code, text.encode())
-    return _compared(own, rows, code, weights, text)
+    return _compared(compared, code, weights, text)
 
 
 def _path_of_code(path: Path) -> Path:
     """Return the path of the Python file."""
+    if not path.name:
+        raise ConfigurationError(f"path must be the name of a file, got {str(path)!r}")
     known = (".py", ".safetensors")
     return path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
 
 
-def _compared(model: Model, rows: object, code: Path, weights: Path, text: str) -> Exported:
+def _compared(compared: ComparedRows, code: Path, weights: Path, text: str) -> Exported:
     """Compare predictions of the written files with those of the model."""
     try:
         imported()
     except MissingExtraError:
         reason = "PyTorch is not installed"
         return Exported(code, "torch", not_compared=reason, other_files=(weights,))
-    compared = compared_rows(model, rows)
     names: dict[str, Any] = {"__name__": code.stem, "__file__": str(code)}
     exec(compile(text, str(code), "exec"), names)
     difference = compared.difference(names["load"]().predict(as_plain_rows(compared.rows)).numpy())
