@@ -309,3 +309,16 @@ def test_inputs_keep_the_names_of_their_columns() -> None:
     graph = Graph()
     add_columns(graph, columns)
     assert [each.name for each in graph.inputs] == ["a", "a is NaN", "encoded"]
+
+
+def test_a_column_named_like_an_array_of_the_network_comes_back(tmp_path: Path) -> None:
+    data = Dataset.from_frame(
+        pd.DataFrame(
+            {"0.dense.weights": [0.5, 2.0, 1.0], "0.dense.weights_2": [3.0, 1.0, 0.0]}
+        ).assign(kind=["a", "b", "a"]),
+        "kind",
+    )
+    own = model(data)
+    to_onnx(own, tmp_path / "m.onnx")
+    read = from_onnx(tmp_path / "m.onnx")
+    np.testing.assert_array_equal(read.network.parameters.vector, own.network.parameters.vector)
