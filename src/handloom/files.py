@@ -136,6 +136,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file beside a path, flushed to disk, for the block to move there."""
+    if not path.name or "\0" in str(path):
+        raise FileError(f"cannot write {str(path)!r}: it is not the name of a file")
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -202,6 +204,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from None
+    except MemoryError:
+        raise FileError(f"cannot read {path}: it is larger than the memory") from None
 
 
 def read_json(path: Path, *, at_most: int = MAX_JSON_BYTES) -> Any:
@@ -240,6 +244,8 @@ def size_of(path: Path) -> int:
     OSError
         If the file does not exist, or is a folder, a pipe or a device.
     """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "not the name of a file", str(path))
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))

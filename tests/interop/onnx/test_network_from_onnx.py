@@ -12,6 +12,7 @@ from onnxruntime import InferenceSession
 from tests.helpers.random_networks import SINGLE_LAYERS, random_model
 
 from handloom import ModelError, to_onnx
+from handloom.files import FileError
 from handloom.interop.onnx import Graph, add_layers, network_from_onnx
 from handloom.interop.onnx.files import model_bytes
 
@@ -251,3 +252,24 @@ def test_a_file_of_ours_has_two_outputs_and_another_reader(tmp_path: Path) -> No
     to_onnx(random_model(shape, layers, np.random.default_rng(0)), tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=r"handloom\.from_onnx"):
         network_from_onnx(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    weights = np.full((4, 3), value, np.float32)
+    path = write(tmp_path / "x.onnx", [node("MatMul", "x", "w")], {"w": weights})
+    with pytest.raises(ModelError, match="'w' must be finite"):
+        network_from_onnx(path)
+
+
+@pytest.mark.parametrize("attributes", [{"strides": 3}, {"pads": "abcd"}], ids=str)
+def test_attributes_of_another_type_are_refused(attributes: dict[str, Any], tmp_path: Path) -> None:
+    nodes, image = [node("Conv", "x", "w", **attributes)], ("n", 1, 6, 6)
+    path = write(tmp_path / "x.onnx", nodes, {"w": random(2, 1, 3, 3)}, image)
+    with pytest.raises(ModelError, match=f"must have {next(iter(attributes))} like"):
+        network_from_onnx(path)
+
+
+def test_a_path_with_a_null_character_is_refused() -> None:
+    with pytest.raises(FileError, match="not the name of a file"):
+        network_from_onnx("a\0b")

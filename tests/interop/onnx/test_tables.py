@@ -311,7 +311,7 @@ def test_inputs_keep_the_names_of_their_columns() -> None:
     assert [each.name for each in graph.inputs] == ["a", "a is NaN", "encoded"]
 
 
-def test_columns_may_have_the_names_of_outputs_and_not_of_arrays(tmp_path: Path) -> None:
+def test_columns_may_have_the_names_of_outputs(tmp_path: Path) -> None:
     def model_of(name: str) -> Model:
         frame = pd.DataFrame({name: np.arange(9.0) % 4, "y": np.arange(9.0)})
         data = Dataset.from_frame(frame, "y")
@@ -330,5 +330,16 @@ def test_columns_may_have_the_names_of_outputs_and_not_of_arrays(tmp_path: Path)
     exported = to_onnx(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(exported.path))
     assert [each.name for each in session.get_outputs()] == ["logits", "values_2"]
-    with pytest.raises(ModelError, match=r"column '0\.dense\.weights' has the name of an array"):
-        to_onnx(model_of("0.dense.weights"), tmp_path / "other.onnx")
+
+
+def test_a_column_named_like_an_array_of_the_network_comes_back(tmp_path: Path) -> None:
+    data = Dataset.from_frame(
+        pd.DataFrame(
+            {"0.dense.weights": [0.5, 2.0, 1.0], "0.dense.weights_2": [3.0, 1.0, 0.0]}
+        ).assign(kind=["a", "b", "a"]),
+        "kind",
+    )
+    own = model(data)
+    to_onnx(own, tmp_path / "m.onnx")
+    read = from_onnx(tmp_path / "m.onnx")
+    np.testing.assert_array_equal(read.network.parameters.vector, own.network.parameters.vector)

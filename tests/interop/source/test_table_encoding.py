@@ -143,3 +143,9 @@ def test_wrong_tables_are_refused(table: object, message: str) -> None:
     inputs = (NUMBER, second) if "z" in str(table) else (NUMBER,)
     with pytest.raises(ValueError, match=message):
         encoder(*inputs)(table)
+
+
+def test_nan_is_missing_even_if_a_category_has_its_name() -> None:
+    named = ColumnEncoding("x", "category", categories=("nan", "b"), embedded=True)
+    cells = [float("nan"), np.float32("nan"), "nan", "b"]
+    np.testing.assert_array_equal(in_file(named, cells)[:, 0], [0, 0, 2, 3])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.helpers.random_networks import SINGLE_LAYERS, Layers, random_layers, random_model
 from tests.interop.torch.test_file import DoubledInBoth
@@ -351,3 +352,33 @@ def test_a_module_that_is_used_twice_is_two_layers() -> None:
     with torch.no_grad():
         expected = module(torch.tensor(x)).numpy()
     assert_close(expected, network.forward(x), CLOSE["float32"])
+
+
+UNLIKE: dict[str, tuple[npt.ArrayLike, str]] = {
+    "another shape": (np.zeros((4, 36), np.uint8), "shape"),
+    "rows that would become others": (np.zeros((2, 6, 6, 2), np.uint8), "shape"),
+    "a single row": (np.zeros((6, 6), np.uint8), "shape"),
+    "pixels from 0 to 1": (np.zeros((2, 6, 6), np.float32), "uint8"),
+}
+
+
+@pytest.mark.parametrize(("rows", "message"), UNLIKE.values(), ids=UNLIKE)
+def test_rows_unlike_those_of_the_training_are_refused(
+    rows: npt.ArrayLike, message: str, tmp_path: Path
+) -> None:
+    network = Sequential([Dense(2)]).build((36,), seed=0)
+    model = Model(network, Scale(), ("a", "b"), (6, 6), "uint8")
+    theirs = loaded(to_torch(model, tmp_path / "net").path)
+    assert theirs.predict(np.zeros((0, 6, 6), np.uint8)).shape == (0, 2)
+    with pytest.raises(ValueError, match=message):
+        theirs.predict(rows)
+
+
+def test_features_that_are_bytes_or_not_finite_are_refused(tmp_path: Path) -> None:
+    network = Sequential([Dense(2)]).build((3,), seed=0)
+    model = Model(network, AsFloat(), ("a", "b"), (3,), "float32")
+    theirs = loaded(to_torch(model, tmp_path / "net").path)
+    with pytest.raises(ValueError, match="uint8"):
+        theirs.predict(np.zeros((2, 3), np.uint8))
+    with pytest.raises(ValueError, match="NaN"):
+        theirs.predict(np.full((2, 3), np.nan, np.float32))

@@ -53,7 +53,7 @@ def test_a_file_reads_as_a_person_would_write_it(tmp_path: Path) -> None:
 
     def prepare(self, rows):
         \"""Return uint8 rows of shape (n, 8, 8) as the input of the first layer.\"""
-        x = torch.as_tensor(rows).to(next(self.parameters()))
+        x = checked(rows).to(next(self.parameters()))
         x = (x - 127.5) / 127.5
         return x.reshape(-1, 64)
 """
@@ -221,3 +221,12 @@ def test_without_pytorch_nothing_is_compared_and_the_record_says_so(
     assert not (tmp_path / "other.py").exists()
     with pytest.raises(handloom.errors.MissingExtraError, match="the extra 'torch'"):
         to_module([Dense(2)], 3)
+
+
+def test_rows_that_are_refused_leave_the_earlier_files(tmp_path: Path) -> None:
+    model = model_of([Dense(2)], (3,))
+    path = to_torch(model, tmp_path / "model").path
+    path.write_text("mine")
+    with pytest.raises(ModelError, match="shape"):
+        to_torch(model, path, rows=np.zeros((2, 4), np.float32))
+    assert path.read_text() == "mine"

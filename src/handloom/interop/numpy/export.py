@@ -14,6 +14,7 @@ from handloom.interop.models import model_of
 from handloom.interop.numpy.file import file_text
 from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
+from handloom.interop.source.module_names import module_name
 from handloom.interop.source.rows import as_plain_rows
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
@@ -54,16 +55,17 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ModelError
         If a layer or the transform has no counterpart; nothing is written then.
     ConfigurationError
-        If the path has another suffix.
+        If the path has another suffix, or the name of a module that would be imported in its place,
+        as ``numpy.py``.
     FileError
         If the file cannot be written, or is another one than an earlier export.
     """
     file = Path(path)
-    if file.suffix != ".py":
+    if file.suffix != ".py" or "\0" in str(file):
         raise ConfigurationError(f"path must have the suffix .py, got {str(path)!r}")
     require_replaceable(file)
     exported = model_of(model)
-    text = file_text(exported, file.stem, figures_of(model))
+    text = file_text(exported, module_name(file), figures_of(model))
     compared = compared_rows(exported, rows)
     difference = compared.difference(_predictions(text, file, as_plain_rows(compared.rows)))
     write_bytes(file, text.encode())

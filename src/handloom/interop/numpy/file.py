@@ -90,7 +90,6 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
 
 def _example(model: Model, name: str) -> list[str]:
     """Return example code that uses the file."""
-    name = name if name.isidentifier() else "model"  # the file can be renamed
     result = "probabilities" if classes_of(model) else "predictions"
     predict = f"{result} = {name}.predict(rows)  # shape (n, {len(model.class_names)})"
     lines = [f"import {name}", ""]

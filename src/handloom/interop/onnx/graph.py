@@ -214,12 +214,12 @@ class Graph:
 
     def unused(self, name: str) -> str:
         """Return a name that nothing else in the graph has, and keep it."""
-        own = next(each for each in _numbered(f"{self.prefix}{name}") if each not in self._names)
+        own = next(each for each in numbered(f"{self.prefix}{name}") if each not in self._names)
         self._names.add(own)
         return own
 
 
-def _numbered(name: str) -> Iterator[str]:
+def numbered(name: str) -> Iterator[str]:
     """Yield a name, then the same name with the numbers from 2 on."""
     yield name
     number = 2

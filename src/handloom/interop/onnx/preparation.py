@@ -3,7 +3,6 @@
 from math import prod
 
 from handloom.data.transforms import AsFloat, Scale
-from handloom.errors import ModelError
 from handloom.interop.onnx.columns import add_columns
 from handloom.interop.onnx.graph import Graph
 from handloom.interop.onnx.own_nodes import add_own_nodes, brings_nodes, without_counterpart
@@ -22,19 +21,13 @@ def add_input(graph: Graph, model: Model) -> str:
     Raises
     ------
     ModelError
-        If the transform has no counterpart, or a column has the name of an array of the network.
+        If the transform has no counterpart.
     """
     shape, network_shape = model.row_shape, model.network.input_shape
     stored = "uint8" if model.row_dtype == "uint8" else graph.dtype
     if model.columns is None:
         x = graph.input(INPUT, stored, shape)
     else:
-        for each in model.columns.inputs:
-            if each.name in model.network.parameters.weights:  # names of a graph are unique
-                raise ModelError(
-                    f"column {each.name!r} has the name of an array of the network, which the file "
-                    "has too: rename the column and train again"
-                )
         x = add_columns(graph, model.columns)
     x = _transformed(graph, model, x)
     # a transform of one's own makes flat rows

@@ -12,7 +12,7 @@ from handloom.data.transforms import Transform
 from handloom.errors import HandloomError, ModelError
 from handloom.files import FileError, read_bytes, size_of
 from handloom.interop.onnx.files import require_package
-from handloom.interop.onnx.graph import ELEMENT_TYPES
+from handloom.interop.onnx.graph import ELEMENT_TYPES, numbered
 from handloom.interop.onnx.images import FILTERS_LAST
 from handloom.interop.onnx.metadata import DIGEST, digest, files_of
 from handloom.layers import Conv2D, Layer, Residual
@@ -177,17 +177,24 @@ def _arrays(
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, HandloomError) else repr(error)
         raise ModelError(f"invalid description of a network: {reason}") from None
+    inputs = {each.name for each in proto.graph.input}
     tensors = {tensor.name: tensor for tensor in proto.graph.initializer}
     turned = {f"{name}.weights" for name, layer in _all_layers(chain) if type(layer) is Conv2D}
-    return {name: _array(name, spec, tensors, turned) for name, spec in specs.items()}
+    # a column of a table may have the name of an array, which then has a number
+    own = {name: next(each for each in numbered(name) if each not in inputs) for name in specs}
+    return {name: _array(name, own[name], spec, tensors, turned) for name, spec in specs.items()}
 
 
 def _array(
-    name: str, spec: ParameterSpec, tensors: Mapping[str, "TensorProto"], turned: Iterable[str]
+    name: str,
+    own: str,
+    spec: ParameterSpec,
+    tensors: Mapping[str, "TensorProto"],
+    turned: Iterable[str],
 ) -> Array:
-    if name not in tensors:
+    if own not in tensors:
         raise ModelError(f"array {name!r} of shape {spec.shape} is missing")
-    array = array_of(tensors[name])
+    array = array_of(tensors[own])
     return array.transpose(FILTERS_LAST) if name in turned and array.ndim == 4 else array
 
 

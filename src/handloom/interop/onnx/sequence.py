@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import HandloomError, ModelError
@@ -165,6 +166,8 @@ def _constant(
     if name not in tensors:
         raise ModelError(f"{_named(node)} must have {name!r} as a constant: branches are not read")
     array = array_of(tensors[name])
+    if not np.isfinite(array).all():
+        raise ModelError(f"array {name!r} must be finite, got NaN or infinity")
     if name in used and array.size > 8:  # as a shape may be
         raise ModelError(f"{_named(node)} shares {name!r} with another operator")
     used.add(name)

@@ -34,8 +34,11 @@ class Step:
         return ModelError(f"{self.operator} {self.name!r} {problem}")
 
     def take(self, name: str, default: Any) -> Any:
-        """Return an attribute, or else its default."""
-        return self.attributes.pop(name, default)
+        """Return an attribute, or else its default, whose type it must have."""
+        value = self.attributes.pop(name, default)
+        if default is not None and type(value) is not type(default):
+            raise self.refuse(f"must have {name} like {default!r}, got {value!r:.50}")
+        return value
 
     def expect(self, **expected: Any) -> None:
         """Refuse attributes that are there with another value."""

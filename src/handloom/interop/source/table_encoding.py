@@ -112,6 +112,7 @@ def read_values(cells: Cells, categories: Sequence[str] = ()) -> list[Any]:
     values = [cell.item() if hasattr(cell, "item") else cell for cell in cells]  # of NumPy
     values = [value.strip() if isinstance(value, str) else value for value in values]
     texts = set(MISSING_TEXTS) - set(categories)
+    values = [None if isinstance(each, float) and str(each) == "nan" else each for each in values]
     return [None if value is None or str(value) in texts else value for value in values]
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.errors import MissingExtraError, ModelError
+from handloom.errors import ConfigurationError, MissingExtraError, ModelError
 from handloom.files import write_bytes
 from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of
 from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
+from handloom.interop.source.module_names import module_name
 from handloom.interop.source.rows import as_plain_rows
 from handloom.interop.torch.modules import imported
 from handloom.interop.torch.program import program
@@ -52,6 +53,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
 
     Raises
     ------
+    ConfigurationError
+        If the file has the name of a module that would be imported in its place, as ``torch.py``.
     ModelError
         If a layer or the transform has no counterpart in PyTorch; a layer of your own brings a
         method ``to_torch``, see `handloom.interop.torch.ModuleSource`. Nothing is written then, nor
@@ -71,7 +74,7 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
         require_replaceable(file)
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
-    text = program(own, source, module=code.stem, weights=weights.name, figures=figures)
+    text = program(own, source, module=module_name(code), weights=weights.name, figures=figures)
     compared = compared_rows(own, rows)  # refuses rows before a file is written
     state = {f"{LAYERS}.{name}": each for name, each in source.state.items()}
     content = {weights: save(state, {"producer": "handloom"}), code: text.encode()}
@@ -86,6 +89,8 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
 
 def paths_of(path: Path) -> tuple[Path, Path]:
     """Return the paths of the Python file and of the weights beside it."""
+    if not path.name:
+        raise ConfigurationError(f"path must be the name of a file, got {str(path)!r}")
     known = (".py", ".safetensors")
     code = path.with_suffix(".py") if path.suffix in known else path.with_name(f"{path.name}.py")
     return code, code.with_suffix(".safetensors")

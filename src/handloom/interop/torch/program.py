@@ -89,6 +89,21 @@ def load(path=WEIGHTS):
     return network.eval()
 {encoder}'''
 
+CHECKED = '''
+
+def checked(rows):
+    """Return rows as a tensor, or refuse them if they are unlike those of the training."""
+    rows = torch.as_tensor(rows)
+    if rows.shape[1:] != {shape}:
+        raise ValueError(f"expected rows of shape {shape}, got {{tuple(rows.shape)}}")
+    if rows.dtype {unlike} torch.uint8:
+        raise ValueError(f"expected rows of {dtype}, as in the training, got {{rows.dtype}}")
+    if not rows.isfinite().all():
+        raise ValueError("expected finite numbers, got NaN or infinity")
+    return rows
+'''
+"""The function that a file has if it takes arrays, not the columns of a table."""
+
 
 def program(
     model: Model,
@@ -139,7 +154,16 @@ def program(
         parts="torch.as_tensor(rows)" if columns is None else "self.prepare(table)",
         output="self(self.prepare(part))" if columns is None else "self(part)",
         prediction=prediction,
-        encoder="" if columns is None else f"\n\n{encoder_source(columns)}\n",
+        encoder=_check(model) if columns is None else f"\n\n{encoder_source(columns)}\n",
+    )
+
+
+def _check(model: Model) -> str:
+    """Return the function that checks rows: PyTorch would take many others without an error."""
+    return CHECKED.format(
+        shape=literal(model.row_shape),
+        unlike="!=" if model.row_dtype == "uint8" else "==",
+        dtype=model.row_dtype,
     )
 
 
@@ -147,7 +171,7 @@ def _preparation(model: Model) -> str:
     """Return the lines that prepare rows."""
     dtype, transform = model.network.parameters.dtype, model.transform
     like = "next(self.parameters())" if model.network.parameters.values.size else f"torch.{dtype}"
-    rows = "torch.as_tensor(rows)"
+    rows = "checked(rows)"
     if model.columns is not None:  # flat rows of a table are float32, whatever the network's dtype
         rows = "torch.tensor(encode(table), dtype=torch.float32)"
     steps = [f"{rows}.to({like})"]

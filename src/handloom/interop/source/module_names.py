@@ -1,0 +1,30 @@
+"""The names of exported Python files as modules."""
+
+import sys
+from keyword import iskeyword
+from pathlib import Path
+
+from handloom.errors import ConfigurationError
+
+IMPORTED = ("numpy", "torch", "safetensors")
+"""The packages that exported files import."""
+
+
+def module_name(file: Path) -> str:
+    """Return the name by which example code imports a file.
+
+    Of a name that Python cannot import, such as ``my-model.py``, it is ``"model"``: the file can be
+    renamed.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file has the name of a module that it needs, itself or through another one. Python
+        would import the file in its place, also in other programs of the folder.
+    """
+    if file.stem in IMPORTED or file.stem in sys.stdlib_module_names:
+        raise ConfigurationError(
+            f"path must not have the name of the module {file.stem}, in whose place Python would "
+            f"import the file, got {file.name!r}: name it {file.stem}_model.py"
+        )
+    return file.stem if file.stem.isidentifier() and not iskeyword(file.stem) else "model"
