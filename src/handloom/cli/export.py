@@ -25,7 +25,7 @@ from handloom.files import FileError
 from handloom.interop.exported import Exported
 from handloom.interop.numpy import to_numpy
 from handloom.interop.onnx import to_onnx
-from handloom.interop.onnx.metadata import predictions_of
+from handloom.interop.onnx.metadata import predictions_name
 from handloom.interop.torch import to_torch
 from handloom.interop.torch.export import paths_of
 from handloom.model import Model
@@ -158,7 +158,7 @@ def _say_written(model: Model, exported: Exported, chosen: Format, rows: str) ->
     compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"
     if exported.largest_difference is None:
         compared = f"nothing: {exported.not_compared}"
-    predictions, onnx = predictions_of(model), exported.format == "onnx"
+    predictions, onnx = predictions_name(model), exported.format == "onnx"
     inputs = "feeds(session, frame)" if model.columns is not None else '{"input": rows}'
     words = {
         "file": str(short(exported.path)),
