@@ -27,8 +27,8 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     kind of layer, the forward pass line by line, ``predict``, and the weights as text. Its
     ``predict`` takes the rows that `handloom.Model.predict` takes; raw rows of a table as a dict of
     columns or a list of dicts, such as ``csv.DictReader`` reads. Predictions equal those of the
-    model to the bit, except that the sums of convolutions and of pooled images may differ in the
-    last bits.
+    model to the bit, except that the sums of convolutions, pooled images and layer normalization
+    may differ in the last bits.
 
     A layer of a class of your own brings a method ``to_numpy(self)``. It returns a function of
     ``x`` and of the arrays of ``self.weights`` by their names, of which the file has the source
