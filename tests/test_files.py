@@ -174,3 +174,14 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(FileError, match=r"cannot create .*file"):
         new_folder(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "a\0b"])
+def test_a_path_that_names_no_file_is_refused(path: str) -> None:
+    with pytest.raises(FileError, match="not the name of a file"):
+        write_bytes(Path(path), b"x")
+
+
+def test_a_folder_with_a_null_character_is_refused() -> None:
+    with pytest.raises(FileError, match="null"):
+        make_folder(Path("a\0b"))

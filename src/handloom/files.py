@@ -90,6 +90,8 @@ def make_folder(folder: Path) -> Path:
         raise FileError(f"cannot write to the folder {folder}: not a folder") from None
     except OSError as error:
         raise FileError(f"cannot write to the folder {folder}: {error.strerror}") from None
+    except ValueError as error:  # of a null character
+        raise FileError(f"cannot write to the folder {str(folder)!r}: {error}") from None
     return folder
 
 

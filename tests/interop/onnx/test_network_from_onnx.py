@@ -273,3 +273,10 @@ def test_attributes_of_another_type_are_refused(attributes: dict[str, Any], tmp_
 def test_a_path_with_a_null_character_is_refused() -> None:
     with pytest.raises(FileError, match="not the name of a file"):
         network_from_onnx("a\0b")
+
+
+def test_variances_below_0_are_refused(tmp_path: Path) -> None:
+    arrays = {name: np.full(4, -1.0, np.float32) for name in "abcd"}
+    path = write(tmp_path / "x.onnx", [node("BatchNormalization", "x", *arrays)], arrays)
+    with pytest.raises(ModelError, match="variances of at least 0"):
+        network_from_onnx(path)

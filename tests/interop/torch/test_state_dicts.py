@@ -212,3 +212,10 @@ def test_a_file_of_bfloat16_is_refused_with_the_dtype(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(size.to_bytes(8, "little") + content[8:])
     with pytest.raises(ModelError, match="float64, got an array of BF16: convert"):
         from_torch(tmp_path / "model.safetensors", layers(), input_shape=5)
+
+
+def test_variances_below_0_are_refused() -> None:
+    names = ("weight", "bias", "running_mean", "running_var")
+    arrays = {f"0.{name}": np.full(4, -1.0, np.float32) for name in names}
+    with pytest.raises(ModelError, match=r"'0\.running_var' must hold variances of at least 0"):
+        from_torch(arrays, [BatchNorm()], input_shape=4)

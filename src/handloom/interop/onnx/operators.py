@@ -132,6 +132,8 @@ def _batch_norm(step: Step) -> Made:
     step.expect(training_mode=0)
     names = ("scale", "shift", "running_mean", "running_variance")
     arrays = {name: step.array(index, 1) for index, name in enumerate(names)}
+    if (arrays["running_variance"] < 0.0).any():
+        raise step.refuse("must have variances of at least 0")
     layer = BatchNorm(epsilon=step.take("epsilon", 1e-5), momentum=step.take("momentum", 0.9))
     return layer, arrays
 

@@ -103,6 +103,8 @@ def _as_array(name: str, values: Any) -> Array:
         raise ModelError(_wrong_dtype(name, array.dtype))
     if not np.isfinite(array).all():
         raise ModelError(f"array {name!r} must be finite, got NaN or infinity")
+    if name.rpartition(".")[2] == "running_var" and (array < 0.0).any():
+        raise ModelError(f"array {name!r} must hold variances of at least 0, got {array.min():g}")
     return array
 
 
