@@ -49,6 +49,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     ],
     "gradcheck": [("{run}", "--data", "{data}"), ("{run}",)],
     "predict": [("{run}", "{image}"), ("{run}", "{missing}")],
+    "export": [("{run}", "--out", "{out}.onnx"), ("{run}", "--format", HOSTILE), ("{missing}",)],
     "summary": [("{run}",), ("{run}/model",), ("{missing}",), ("{unknown}",)],
     "step": [("--optimizer", HOSTILE)],
     "data verify": [("{data}",), ("{missing}",)],

@@ -94,7 +94,7 @@ def export(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Write a trained model as a file of ONNX, of PyTorch or of plain NumPy.
+    """Write a trained network for ONNX, PyTorch or plain NumPy.
 
     The file takes raw rows, as the model does: images as bytes, or the columns of a table. Its
     predictions are compared with those of the model on rows of the dataset of the training, or of

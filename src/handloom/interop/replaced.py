@@ -21,8 +21,10 @@ def require_replaceable(path: Path) -> None:
     Raises
     ------
     FileError
-        If it is another file, which may be a user's own, or cannot be read.
+        If it is another file, which may be a user's own, or cannot be read, or names no file.
     """
+    if not path.name or "\0" in str(path):
+        raise FileError(f"the path of an export must be the name of a file, got {str(path)!r}")
     try:
         with path.open("rb") as file:
             first = file.read(FIRST_BYTES)
