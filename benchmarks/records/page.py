@@ -68,15 +68,16 @@ def earlier_table(results: Mapping[str, Any]) -> str:
 
 def between(text: str, mark: str) -> str:
     """Return the part of a page between a mark and its end."""
-    return text.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- end of {mark} -->")[0]
+    return text.partition(f"<!-- {mark} -->\n")[2].partition(f"<!-- end of {mark} -->")[0].strip()
 
 
 def write(page: Path, tables: Mapping[str, str]) -> None:
     """Write tables between their marks."""
     text = page.read_text()
     for mark, table in tables.items():
-        old = f"<!-- {mark} -->\n{between(text, mark)}\n<!-- end of {mark} -->"
-        if old not in text:
+        before, start, rest = text.partition(f"<!-- {mark} -->\n")
+        _, end, after = rest.partition(f"<!-- end of {mark} -->")
+        if not end:
             raise ValueError(f"{page} has no part marked {mark!r}")
-        text = text.replace(old, f"<!-- {mark} -->\n{table}\n<!-- end of {mark} -->")
+        text = f"{before}{start}{table}\n{end}{after}"
     write_text(page, text)
