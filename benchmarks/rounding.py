@@ -133,7 +133,7 @@ def table(runs: Mapping[str, list[Perturbed]]) -> str:
 def draw(runs: Mapping[str, list[Perturbed]], path: Path) -> None:
     """Draw how the difference of the weights grows with the updates, a line for each run."""
     with drawing():
-        figure = new_figure(8, 5, "One rounding of the initial weights, and what becomes of it")
+        figure = new_figure(8, 5, "How one rounding of the initial weights grows")
         panel = figure.subplots()
         for index, each in enumerate(runs.values()):
             for one in each[1:]:
@@ -142,7 +142,9 @@ def draw(runs: Mapping[str, list[Perturbed]], path: Path) -> None:
                 panel.plot(steps, list(one.differences.values()), color=color, linewidth=0.8)
         panel.set_xscale("log")
         panel.set_yscale("log")
-        panel.set_xlabel("updates (the leftmost point: none yet)")
+        panel.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+        panel.set_yticks([10.0**power for power in range(-7, 1)], [f"1e{p}" for p in range(-7, 1)])
+        panel.set_xlabel("updates (leftmost: before the first)")
         panel.set_ylabel("difference of the weights, relative")
         panel.grid(visible=True, color=LIGHT)
         lines = [
