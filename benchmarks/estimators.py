@@ -224,6 +224,32 @@ def summarize(task: Task, runs: list[Run]) -> dict[str, Any]:
     }
 
 
+def difference_of(result: dict[str, Any]) -> str:
+    """Return the paired difference of a task with its interval, and the fits that converged."""
+    mean, low, high = result["difference"]
+    converged = f"{result['converged']} of {len(result['runs'])}"
+    return f"{mean:+.4f} ({low:+.4f} to {high:+.4f}) | {converged}"
+
+
+def scores_table(results: list[dict[str, Any]]) -> str:
+    """Return the scores as a table in Markdown, for the guide of migration."""
+    lines = [
+        "| task | scikit-learn | Handloom | Handloom minus scikit-learn | converged |",
+        "|---|---|---|---|---|",
+    ]
+    for result in results:
+        name = result["task"].removesuffix("_deep").replace("_", " ")
+        deep = ", three layers of 256" if result["task"].endswith("_deep") else ""
+        measure = " (R²)" if name == "diabetes" else ""
+        lines.append(
+            f"| {name}{measure}{deep} "
+            f"| {result['their_score']:.4f} ± {result['their_deviation']:.4f} "
+            f"| {result['our_score']:.4f} ± {result['our_deviation']:.4f} "
+            f"| {difference_of(result)} |"
+        )
+    return "\n".join(lines)
+
+
 def table(results: list[dict[str, Any]]) -> str:
     """Return the results as a table in Markdown."""
     lines = [
@@ -232,13 +258,11 @@ def table(results: list[dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
-        mean, low, high = result["difference"]
         lines.append(
             f"| {result['task']} "
             f"| {result['their_score']:.4f} ± {result['their_deviation']:.4f} "
             f"| {result['our_score']:.4f} ± {result['our_deviation']:.4f} "
-            f"| {mean:+.4f} ({low:+.4f} to {high:+.4f}) "
-            f"| {result['converged']} of {len(result['runs'])} "
+            f"| {difference_of(result)} "
             f"| {result['their_seconds']:.3f} | {result['our_seconds']:.3f} "
             f"| {result['time_ratio']:.2f} | {result['goal']} "
             f"| {'yes' if result['time_reached'] else 'no'} |"

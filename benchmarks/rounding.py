@@ -81,7 +81,8 @@ def moved(weights: Array, index: int) -> Array:
     directions = np.random.default_rng(index).integers(-1, 2, weights.size)
     infinity = np.array(np.inf, weights.dtype)
     toward = np.select([directions > 0, directions < 0], [infinity, -infinity], weights)
-    return np.nextafter(weights, toward)
+    result: Array = np.nextafter(weights, toward)
+    return result
 
 
 def perturbed(

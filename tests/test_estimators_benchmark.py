@@ -1,6 +1,8 @@
-"""The benchmark of the estimators: paired scores of rows that nobody has seen, and who converged."""
+"""The benchmark of the estimators: paired scores of unseen rows, and who converged."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,8 +10,9 @@ pytest.importorskip("sklearn")
 pytest.importorskip("scipy")
 
 from benchmarks import estimators
-from benchmarks.estimators import Run, compare, summarize, table, tasks
+from benchmarks.estimators import Run, compare, scores_table, summarize, table, tasks
 
+DOCS = Path(__file__).parents[1] / "docs"
 TASKS = {task.name: task for task in tasks()}
 
 
@@ -40,3 +43,14 @@ def test_scores_are_compared_in_pairs() -> None:
     assert not result["not_lower"]
     assert result["their_deviation"] > 3 * abs(mean)
     assert "| -0.0100 (-0.0101 to -0.0098) | 5 of 5 |" in table([result])
+
+
+def test_the_guide_has_the_scores_of_converged_fits() -> None:
+    results = json.loads((DOCS / "performance/estimators.json").read_text())["results"]
+    assert scores_table(results) in (DOCS / "guides/migration.md").read_text()
+    for result in results:
+        runs = [Run(**run) for run in result["runs"]]
+        assert all(run.converged for run in runs)
+        difference = summarize(TASKS[result["task"]], runs)["difference"]
+        assert difference == pytest.approx(result["difference"])
+        assert difference[1] <= 0.0 <= difference[2]  # as the guide says of all of them
