@@ -144,7 +144,8 @@ def table(results: Mapping[str, list[dict[str, float]]]) -> str:
         means = []
         for metric in ("accuracy", "loss"):
             values = [one[metric] for one in each]
-            means.append(f"{np.mean(values):.3f} ± {deviation(values):.3f}")
+            spread = f" ± {deviation(values):.3f}" if len(values) > 1 else ""
+            means.append(f"{np.mean(values):.3f}{spread}")
         seeds = "; ".join(f"{one['accuracy']:.4f}, {one['loss']:.4f}" for one in each)
         reported = f"{model.reference_accuracy}, {model.reference_loss}"
         rows.append(f"| {name} | {reported} | {', '.join(means)} | {seeds} |")
