@@ -12,9 +12,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("pandas")
 
 import pandas as pd  # type: ignore[import-untyped]
+from benchmarks.statistics import paired
 from benchmarks.tables import comparison
 from benchmarks.tables.__main__ import stored
-from benchmarks.tables.comparison import compare, contestants_of, paired
+from benchmarks.tables.comparison import compare, contestants_of
 from benchmarks.tables.contestants import CONTESTANTS, Split
 from benchmarks.tables.page import page
 from benchmarks.tables.sources import FileOf, Source, of_scikit_learn, sources, wine

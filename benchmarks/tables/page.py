@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.tables.comparison import CONFIDENCE, OURS, Interval, paired
+from benchmarks.statistics import CONFIDENCE, Interval, paired
+from benchmarks.tables.comparison import OURS
 from benchmarks.tables.contestants import CONTESTANTS
 from benchmarks.tables.sources import Source
 from handloom.cli.table_options import RUN_DEFAULTS

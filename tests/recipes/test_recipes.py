@@ -89,6 +89,18 @@ def test_the_rate_rises_and_falls_to_nothing_over_any_number_of_steps() -> None:
         assert rates[-1] <= 0.5 * 2 / steps + (steps == 1)
 
 
+def test_a_recipe_may_average_its_weights() -> None:
+    averaged = replace(RECIPES["mlp-flash"], average=0.9)
+    network = RecipeSettings(averaged, 1).build(silhouettes(20, test_rows=10).train)
+    average = RecipeSettings(averaged, 1).trainer(network, 10).options.average
+    assert average is not None
+    assert average.decay == 0.9
+    plain = RecipeSettings(RECIPES["mlp-flash"], 1).trainer(network, 10)
+    assert plain.options.average is None
+    with pytest.raises(ConfigurationError, match="decay"):
+        RecipeSettings(replace(averaged, average=1.0), 1)
+
+
 def test_mean_and_spread_are_those_of_the_seeds() -> None:
     results = MeasuredResults(accuracies=(0.90, 0.92, 0.91), seconds=1.0, epochs=2)
     assert results.accuracy == pytest.approx(0.91)

@@ -18,7 +18,7 @@ from handloom.parallel.partition import batch_count
 from handloom.recipes.base import Experiment
 from handloom.recipes.networks import Network, embeddings
 from handloom.schedules import LinearDecay, Schedule, Warmup
-from handloom.training import Callback, Checkpoints, Trainer
+from handloom.training import EMA, Callback, Checkpoints, Trainer
 from handloom.training.interrupts import OnSignal
 
 
@@ -77,6 +77,9 @@ class Recipe:
         Rows per step.
     label_smoothing : float
     augment : tuple of Augmentation
+    average : float or None
+        The decay of the moving average of the weights, which is the trained network; None for the
+        weights of the last step.
     results : tuple of MeasuredResults
         Measured results, for one number of epochs or several.
     """
@@ -90,6 +93,7 @@ class Recipe:
     batch_size: int
     label_smoothing: float = 0.0
     augment: tuple[Augmentation, ...] = ()
+    average: float | None = None
     results: tuple[MeasuredResults, ...] = ()
 
     def parameters(self) -> int:
@@ -206,6 +210,7 @@ class RecipeSettings(Experiment):
             batch_size=recipe.batch_size,
             loss=SoftmaxCrossEntropy(recipe.label_smoothing),
             augment=recipe.augment,
+            average=None if recipe.average is None else EMA(recipe.average),
             seed=self.seed,
             lanes=self.lanes,
             shard_rows=self.shard_rows,

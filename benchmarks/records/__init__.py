@@ -1,0 +1,1 @@
+"""Records of the recipes under a protocol: choose on validation rows, then look at the test set."""

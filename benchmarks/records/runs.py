@@ -1,0 +1,95 @@
+"""Trainings of a recipe, a file for each seed: those that are there are not run again."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from handloom.data.dataset import Dataset, Splits
+from handloom.files import write_text
+from handloom.model import Model
+from handloom.parallel.threads import default_threads
+from handloom.randomness import Stream
+from handloom.recipes.recipe import Recipe, RecipeSettings
+from handloom.training import StopReason, evaluate
+
+FRACTION = 1 / 6
+"""The part of the training rows that a validation split holds out."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training with one seed.
+
+    Attributes
+    ----------
+    seconds : float
+        The training time.
+    threads : int
+    accuracy : float or None
+        That of the held-out rows; None for a training on all rows, which is evaluated later.
+    """
+
+    seconds: float
+    threads: int
+    accuracy: float | None = None
+
+
+def fingerprint(splits: Splits) -> str:
+    """Return twelve digits of the SHA-256 of all rows and their classes."""
+    digest = hashlib.sha256()
+    for part in splits:
+        for array in (part.inputs, part.targets):
+            digest.update(f"{array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def once(path: Path, run: Callable[[], Run]) -> Run:
+    """Return the run in a file, which is written if it is not there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(asdict(run())) + "\n")
+    return Run(**json.loads(path.read_text()))
+
+
+def validated(recipe: Recipe, train: Dataset, seed: int) -> Run:
+    """Train on five sixths of the training rows; the accuracy is that of the others.
+
+    Rows are split by the seed: all candidates have the same rows with the same seed.
+    """
+    rows, held_out = train.split(FRACTION, Stream(seed))
+    model, run = _trained(recipe, rows, seed)
+    return Run(run.seconds, run.threads, evaluate(model, held_out).accuracy)
+
+
+def trained(recipe: Recipe, train: Dataset, seed: int, folder: Path) -> Run:
+    """Train on all training rows and save the model, which nobody evaluates yet."""
+    model, run = _trained(recipe, train, seed)
+    model.save(folder)
+    return run
+
+
+def peer(recipe: Recipe, splits: Splits, seed: int) -> Run:
+    """Train the same recipe with PyTorch; the accuracy is that of the test set."""
+    from benchmarks.torch_recipes import train
+
+    seconds, accuracy = train(recipe, recipe.epochs, splits, seed)[-1]
+    return Run(seconds, default_threads(), accuracy)
+
+
+def _trained(recipe: Recipe, rows: Dataset, seed: int) -> tuple[Model, Run]:
+    settings = RecipeSettings(recipe, recipe.epochs, seed=seed, backend="auto")
+    network = settings.build(rows)
+    trainer = settings.trainer(network, settings.steps(rows, network))
+    history = trainer.fit(rows)
+    if history.stop_reason is StopReason.INTERRUPTED:
+        raise KeyboardInterrupt  # half a training is no figure
+    return trainer.model(), Run(float(history["seconds"].sum()), default_threads())
+
+
+def differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return the names of the settings that differ."""
+    return [name for name in first if first[name] != second.get(name)]

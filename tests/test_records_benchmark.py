@@ -1,0 +1,240 @@
+"""The protocol of the records: choices before looks, looks once, a log that only grows."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("scipy")
+
+from benchmarks.goals import ACCURACIES
+from benchmarks.records import protocol, runs
+from benchmarks.records.__main__ import DATA, LOG, PAGE, main
+from benchmarks.records.candidates import CURRENT, VARIANTS, candidates
+from benchmarks.records.log import Log
+from benchmarks.records.page import NOTHING_YET, between, earlier_table, looks_table, row
+from benchmarks.records.protocol import Protocol, ProtocolError
+from benchmarks.records.runs import Run, trained, validated
+from benchmarks.records.settings import digest, settings_of
+from benchmarks.statistics import Interval
+
+from handloom import Dataset, silhouettes
+from handloom.recipes.recipe import Recipe
+from handloom.recipes.registry import RECIPES
+
+ROOT = Path(__file__).parents[1]
+SHORT = replace(RECIPES["mlp-flash"], epochs=1)
+LONG = replace(SHORT, epochs=2)
+BOTH = {CURRENT: SHORT, "two epochs": LONG}
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Protocol:
+    return Protocol(silhouettes(60, test_rows=20), Log(tmp_path / "log.jsonl"), tmp_path / "runs")
+
+
+@pytest.fixture
+def better(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Make more epochs better, by a little more or less from seed to seed; list the runs."""
+    ran: list[tuple[int, int]] = []
+
+    def run(recipe: Recipe, train: Dataset, seed: int) -> Run:
+        ran.append((recipe.epochs, seed))
+        accuracy = 0.7 + 0.01 * (seed % 3) + recipe.epochs * (0.01 + 0.001 * (seed % 2))
+        return Run(1.0, 2, accuracy)
+
+    monkeypatch.setattr(protocol, "validated", run)
+    return ran
+
+
+def test_a_choice_is_written_down_with_its_figures(
+    few: Protocol, better: list[tuple[int, int]]
+) -> None:
+    entry = few.choose("mlp-flash", BOTH)
+    assert entry["chosen"] == "two epochs"
+    assert entry["digest"] == digest(settings_of(LONG))
+    mean, low, high = entry["differences"]["two epochs"]
+    assert 0 < low < mean < high
+    assert len(entry["candidates"][CURRENT]["accuracies"]) == 5
+    assert [json.loads(json.dumps(each)) for each in few.log] == [entry]
+    assert better[:3] == [(1, 1000), (2, 1000), (1, 1001)]  # pairs, one after the other
+
+
+def test_a_choice_goes_on_where_it_was_and_is_written_once(
+    few: Protocol, better: list[tuple[int, int]]
+) -> None:
+    few.choose("mlp-flash", BOTH)
+    assert few.choose("mlp-flash", BOTH) == few.log.last("choice")
+    assert len(list(few.log)) == 1
+    assert len(better) == 10
+    few.choose("mlp-flash", BOTH, seeds=6)
+    assert better[10:] == [(1, 1005), (2, 1005)]
+
+
+def test_a_difference_within_noise_changes_nothing() -> None:
+    noise = {CURRENT: [0.90, 0.91, 0.90, 0.92, 0.91], "other": [0.91, 0.90, 0.92, 0.91, 0.92]}
+    differences = protocol._differences(noise)
+    assert differences["other"].has_zero
+    assert protocol._choice(noise, differences)[0] == CURRENT
+
+
+def test_several_candidates_have_wider_intervals() -> None:
+    def width(labels: list[str]) -> float:
+        steady, other = [0.90, 0.91, 0.90, 0.92, 0.91], [0.92, 0.93, 0.91, 0.93, 0.92]
+        each: Interval = protocol._differences({CURRENT: steady, **dict.fromkeys(labels, other)})[
+            "a"
+        ]
+        return each.high - each.low
+
+    assert width(["a", "b", "c"]) > 1.2 * width(["a"])
+
+
+def test_another_choice_needs_a_reason(few: Protocol, better: list[tuple[int, int]]) -> None:
+    with pytest.raises(ProtocolError, match="with a reason"):
+        few.choose("mlp-flash", BOTH, chosen=CURRENT)
+    entry = few.choose("mlp-flash", BOTH, chosen=CURRENT, because="half of the time")
+    assert entry["chosen"] == CURRENT
+    assert entry["reason"].startswith("half of the time (")
+
+
+@pytest.mark.parametrize(("seeds", "named"), [(4, BOTH), (5, {CURRENT: SHORT})])
+def test_a_choice_has_five_seeds_and_two_candidates(
+    few: Protocol, seeds: int, named: dict[str, Recipe]
+) -> None:
+    with pytest.raises(ProtocolError, match="at least 5 seeds and two candidates"):
+        few.choose("mlp-flash", named, seeds)
+
+
+def test_the_test_set_is_looked_at_once(few: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ProtocolError, match="nothing was chosen"):
+        few.look(SHORT, 2)
+    few.keep("mlp-flash", SHORT, "a test")
+    with pytest.raises(ProtocolError, match="differ in epochs"):
+        few.look(LONG, 2)
+    look = few.look(SHORT, 2)
+    assert len(look["accuracies"]) == 2
+    assert {"time", "commit", "digest", "seeds", "seconds"} <= set(look)
+    with pytest.raises(ProtocolError, match="--again REASON"):
+        few.look(SHORT, 2)
+    again = few.look(SHORT, 2, again="to see that it is the same")
+    assert again["accuracies"] == look["accuracies"]
+    assert again["again"] == "to see that it is the same"
+    assert "2 seeds" in protocol.shown(look)
+    seen = few.keep("mlp-flash", LONG, "a test of what was seen")["test_figures_seen_before"]
+    assert [each["accuracies"] for each in seen] == [look["accuracies"], again["accuracies"]]
+
+
+def test_no_test_row_is_seen_before_the_last_seed(
+    few: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[int] = []
+
+    def run(recipe: Recipe, train: Dataset, seed: int, folder: Path) -> Run:
+        ran.append(seed)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        return trained(recipe, train, seed, folder)
+
+    def evaluated(*_: object) -> None:
+        raise AssertionError("a model was evaluated")
+
+    few.keep("mlp-flash", SHORT, "a test")
+    monkeypatch.setattr(protocol, "trained", run)
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "evaluate", evaluated)
+        with pytest.raises(KeyboardInterrupt):
+            few.look(SHORT, 2)
+    few.look(SHORT, 2)
+    assert ran == [0, 1, 1]  # the first seed is not trained again
+
+
+def test_candidates_have_the_same_held_out_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bytes, bytes]] = []
+
+    def record(recipe: Recipe, rows: Dataset, seed: int) -> tuple[object, Run]:
+        seen.append((rows.inputs.tobytes(), b""))
+        return object(), Run(1.0, 1)
+
+    class Figures:
+        accuracy = 0.5
+
+    monkeypatch.setattr(runs, "_trained", record)
+    monkeypatch.setattr(runs, "evaluate", lambda model, rows: Figures)
+    data = silhouettes(60, test_rows=20).train
+    for recipe, seed in ((SHORT, 0), (LONG, 0), (SHORT, 1)):
+        assert validated(recipe, data, seed).accuracy == 0.5
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_a_log_that_was_edited_is_refused(few: Protocol) -> None:
+    for reason in ("first", "second", "third"):
+        few.log.append("note", reason=reason)
+    lines = few.log.path.read_text().splitlines(keepends=True)
+    for edited in ([lines[0].replace("first", "fast"), *lines[1:]], [lines[0], lines[2]]):
+        few.log.path.write_text("".join(edited))
+        with pytest.raises(ValueError, match=":2 does not follow"):
+            list(few.log)
+
+
+def test_a_digest_is_that_of_everything_that_changes_a_training() -> None:
+    recipe = RECIPES["cnn"]
+    changed = [
+        replace(recipe, epochs=3),
+        replace(recipe, augment=recipe.augment[:1]),
+        replace(recipe, rate=RECIPES["cnn-flash"].rate),
+        replace(recipe, optimizer=RECIPES["mlp"].optimizer),
+        replace(recipe, layers=RECIPES["cnn-flash"].layers),
+        replace(recipe, average=0.99),
+    ]
+    marks = {digest(settings_of(each)) for each in [recipe, *changed]}
+    assert len(marks) == 1 + len(changed)
+    assert digest(settings_of(replace(recipe, summary="", results=()))) in marks
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_every_recipe_has_candidates_that_differ(name: str) -> None:
+    known = candidates(name)
+    assert next(iter(known)) == CURRENT
+    assert len({digest(settings_of(each)) for each in known.values()}) == len(known) > 1
+
+
+def test_a_candidate_stays_itself_when_the_recipe_takes_its_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, label = "cnn-record", "50 epochs, half erased, averaged"
+    before = candidates(name)[label]
+    monkeypatch.setattr(
+        "benchmarks.records.candidates.RECIPES",
+        {name: replace(RECIPES[name], **VARIANTS[name][label])},
+    )
+    assert digest(settings_of(candidates(name)[CURRENT])) == digest(settings_of(before))
+
+
+def test_the_commands_run_on_a_few_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--trial", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit, match="choose first"):
+        main([*common, "look", "mlp-flash"])
+    main([*common, "keep", "mlp-flash", "--because", "a test"])
+    main([*common, "look", "mlp-flash", "--seeds", "2"])
+    assert "binomial standard error" in capsys.readouterr().out
+
+
+def test_the_page_has_the_tables_of_the_log_and_of_the_results() -> None:
+    text = PAGE.read_text()
+    results = json.loads((ROOT / "docs/records/recipes.json").read_text())["results"]
+    assert between(text, "protocol") == looks_table(Log(LOG), DATA)
+    assert between(text, "before") == earlier_table(results)
+
+
+def test_a_row_has_deviation_interval_and_binomial_error() -> None:
+    text = row("mlp", [0.90, 0.91, 0.92], 52.8, [0.91, 0.91, 0.91])
+    assert "**91.00 % ± 1.00** | 3 | 88.52 to 93.48 | 0.29 | 52.8 | +0.00 (-2.48 to +2.48)" in text
+    assert looks_table([], DATA) == NOTHING_YET
+    look = {"kind": "look", "data": DATA, "recipe": "mlp", "torch": None, "test_rows": 100}
+    table = looks_table([{**look, "accuracies": [0.9, 0.92], "seconds": [1.0, 2.0]}], DATA)
+    assert f"| `mlp` | {ACCURACIES['mlp']} % | **91.00 % ± 1.41** | 2 |" in table
+    assert table.endswith("| 2.86 | 1.5 | not run |")

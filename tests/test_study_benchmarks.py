@@ -1,0 +1,99 @@
+"""The benchmarks of the study: one rounding grows, and the notebook's arithmetic goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("scipy")
+
+from benchmarks import notebook, rounding
+from benchmarks.notebook import evaluated, scaled, trained
+from benchmarks.rounding import moved, perturbed
+from benchmarks.textbook import Textbook
+
+from handloom import silhouettes
+from handloom.initializers import ScaledNormal
+from handloom.model import Model
+from handloom.studies.reference import run
+from handloom.training import evaluate
+
+FEW = silhouettes(200, test_rows=100)
+
+
+def test_weights_are_moved_by_one_rounding() -> None:
+    weights = ScaledNormal(0.01)((50, 20), np.random.default_rng(0)).astype(np.float32).ravel()
+    difference = np.abs(moved(weights, 1) - weights)
+    assert (difference <= np.spacing(np.abs(weights))).all()
+    assert 0.5 < np.mean(difference > 0) < 0.8  # two of three directions
+    assert (moved(weights, 0) == weights).all()
+    assert (moved(weights, 1) != moved(weights, 2)).any()
+
+
+def test_a_rounding_grows_at_a_high_rate(tmp_path: Path) -> None:
+    runs = [
+        perturbed("sgd", FEW, index, tmp_path, seed=0, steps=60, batch_size=0) for index in (0, 1)
+    ]
+    unmoved, other = (run.differences for run in runs)
+    assert set(unmoved.values()) == {0.0}
+    assert 0 < other["0"] < 1e-6
+    assert max(other.values()) > 20 * other["0"]
+    plain = run("sgd", FEW, steps=60, seed=0)
+    assert runs[0].accuracy == plain.last.accuracy  # comparing changes nothing
+    again = perturbed("sgd", FEW, 1, tmp_path, seed=0, steps=60, batch_size=0)
+    assert again == runs[1]  # as in its file
+    assert "| sgd | 2 |" in rounding.table({"sgd": runs})
+    rounding.draw({"sgd": runs}, tmp_path / "rounding.png")
+    assert (tmp_path / "rounding.png").exists()
+
+
+@pytest.mark.parametrize("name", notebook.NAMES)
+def test_a_stopped_training_goes_on_to_the_same_end(name: str, tmp_path: Path) -> None:
+    for folder in ("whole", "stopped"):
+        (tmp_path / folder).mkdir()
+    whole = trained(name, 0, FEW, 6, tmp_path / "whole", "float64")
+    trained(name, 0, FEW, 4, tmp_path / "stopped", "float64")
+    assert trained(name, 0, FEW, 6, tmp_path / "stopped", "float64") == whole
+    log, other = (
+        (tmp_path / folder / f"{name}-seed0.csv").read_text() for folder in ("whole", "stopped")
+    )
+    assert log == other
+    assert log.splitlines()[0] == "epoch,rate,loss,penalty"
+    assert len(log.splitlines()) == 7
+
+
+def textbook(order: np.ndarray) -> Textbook:
+    """Return a small network whose outputs are in another order."""
+    generator = np.random.default_rng(1)
+    arrays = [0.1 * generator.standard_normal((784, 8)), np.zeros(8)]
+    arrays += [0.1 * generator.standard_normal((8, 10))[:, order], np.zeros(10)]
+    return Textbook(arrays, l2=5e-4)
+
+
+def test_the_order_of_rows_and_labels_changes_roundings_alone() -> None:
+    """So neither explains how a full-batch training differs from the notebook, but by chaos."""
+    x, targets = scaled(FEW.train, "float64")
+    generator = np.random.default_rng(0)
+    rows, labels = generator.permutation(len(x)), generator.permutation(10)
+    first, other = textbook(np.arange(10)), textbook(np.argsort(labels))
+    for _ in range(5):
+        for each, inputs, classes in ((first, x, targets), (other, x[rows], labels[targets[rows]])):
+            _, gradients = each.loss_and_gradients(inputs, classes)
+            each.sgd(gradients, 0.05)
+    assert other.weights[0] == pytest.approx(first.weights[0], rel=1e-9, abs=1e-12)
+    assert other.weights[1][:, labels] == pytest.approx(first.weights[1], rel=1e-9, abs=1e-12)
+    figures = evaluated(first, x, targets)
+    assert evaluated(other, x, labels[targets]) == pytest.approx(figures, rel=1e-9)
+
+
+def test_the_evaluation_is_that_of_the_library() -> None:
+    study = run("momentum", FEW, steps=5)
+    network = study.model.network
+    arrays = list(network.parameters.weights.values())
+    x, targets = scaled(FEW.test, "float64")
+    figures = evaluated(Textbook(arrays, l2=5e-4), x, targets)
+    assert isinstance(study.model, Model)
+    expected = evaluate(study.model, FEW.test)
+    assert figures["accuracy"] == expected.accuracy
+    assert figures["loss"] == pytest.approx(expected.loss, rel=1e-5)
