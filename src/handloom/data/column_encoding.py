@@ -1,6 +1,6 @@
 """ColumnEncoding: what was learned of one column of a table, and its columns in flat rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -170,7 +170,7 @@ class ColumnEncoding:
         return cls(**{**described, "categories": text_list("categories", described["categories"])})
 
 
-def closed_object(name: str, values: object, entries: Mapping[str, object]) -> dict[str, Any]:
+def closed_object(name: str, values: object, entries: Iterable[str]) -> dict[str, Any]:
     """Return a JSON object after a check that it has exactly some entries.
 
     Raises
