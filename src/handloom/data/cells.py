@@ -1,6 +1,7 @@
 """Cells: the values of a column of a table as numbers or texts, and which of them are missing."""
 
 import datetime
+import math
 import numbers
 import re
 from collections.abc import Callable, Sequence
@@ -48,11 +49,13 @@ class Cells:
         The kind of the values that are not missing; nothing if all are.
     missing : array of bool, shape (n,)
     values : array of float64, shape (n,)
-        The values, NaN where they are missing or no numbers; booleans are 0 and 1.
+        The values, NaN where they are missing or no numbers; booleans are 0 and 1, in a file also
+        among numbers, which are texts together.
     whole : bool
         Whether all numbers are integers, by their dtype or as they are written.
     not_a_number : int or None
-        The first row of texts that is not a number.
+        The first row of texts of a file that is neither a number nor a boolean, or else the first
+        boolean.
     """
 
     content: Content
@@ -148,12 +151,14 @@ def _of_file(cells: list[str]) -> Cells:
     if all(text.lower() in BOOLEANS for text in present):
         values[~missing] = [BOOLEANS[text.lower()] for text in present]
         return Cells("boolean", missing, values, True, None, lambda: texts)
-    try:
-        values[~missing] = list(map(_number, present))
-    except ValueError:
-        bad = next(text for text in present if not _is_number(text))
-        return _cells("text", missing, texts, texts.index(bad))
-    return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
+    parsed = [_number(text) for text in present]
+    if None not in parsed:
+        values[~missing] = parsed
+        return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
+    mixed = [BOOLEANS.get(text.lower(), _number(text)) for text in present]
+    values[~missing] = [np.nan if value is None else value for value in mixed]
+    bad = present[(mixed if None in mixed else parsed).index(None)]
+    return Cells("text", missing, values, False, texts.index(bad), lambda: texts)
 
 
 def _all_numbers(cells: list[str]) -> npt.NDArray[np.float64] | None:
@@ -175,14 +180,9 @@ def _stripped(cells: list[str]) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _cells(
-    content: Content,
-    missing: npt.NDArray[np.bool_],
-    texts: Sequence[str],
-    not_a_number: int | None = None,
-) -> Cells:
+def _cells(content: Content, missing: npt.NDArray[np.bool_], texts: Sequence[str]) -> Cells:
     values = np.full(len(missing), np.nan)
-    return Cells(content, missing, values, False, not_a_number, lambda: texts)
+    return Cells(content, missing, values, False, None, lambda: texts)
 
 
 def is_date(text: str) -> bool:
@@ -190,18 +190,13 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
-def _number(text: str) -> float:
-    if "_" in text:  # Python takes 1_000
-        raise ValueError
-    return float(text)
-
-
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
+    """Return the number that a text holds, which may be infinite; None for any other text."""
     try:
-        _number(text)
+        number = float(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return None if math.isnan(number) or "_" in text else number  # Python takes 1_000
 
 
 def _written(value: float, *, boolean: bool) -> str:
