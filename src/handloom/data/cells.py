@@ -151,13 +151,23 @@ def _of_file(cells: list[str]) -> Cells:
     if all(text.lower() in BOOLEANS for text in present):
         values[~missing] = [BOOLEANS[text.lower()] for text in present]
         return Cells("boolean", missing, values, True, None, lambda: texts)
-    parsed = [_number(text) for text in present]
-    if None not in parsed:
-        values[~missing] = parsed
-        return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
-    mixed = [BOOLEANS.get(text.lower(), _number(text)) for text in present]
-    values[~missing] = [np.nan if value is None else value for value in mixed]
-    bad = present[(mixed if None in mixed else parsed).index(None)]
+    try:
+        values[~missing] = list(map(_number, present))
+    except ValueError:
+        return _mixed(missing, texts, present)
+    return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
+
+
+def _mixed(missing: npt.NDArray[np.bool_], texts: list[str], present: list[str]) -> Cells:
+    """Return texts of a file; if all are numbers or booleans, with their values."""
+    values = np.full(len(texts), np.nan)
+    boolean = {text for text in set(present) if text.lower() in BOOLEANS}
+    bad = next((each for each in present if each not in boolean and not _is_number(each)), None)
+    if bad is None:
+        bad = next(text for text in present if text in boolean)
+        values[~missing] = [
+            BOOLEANS[text.lower()] if text in boolean else _number(text) for text in present
+        ]
     return Cells("text", missing, values, False, texts.index(bad), lambda: texts)
 
 
@@ -190,13 +200,20 @@ def is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None
 
 
-def _number(text: str) -> float | None:
-    """Return the number that a text holds, which may be infinite; None for any other text."""
+def _number(text: str) -> float:
+    """Return the number that a text holds, which may be infinite."""
+    number = float(text)
+    if math.isnan(number) or "_" in text:  # Python takes 1_000
+        raise ValueError
+    return number
+
+
+def _is_number(text: str) -> bool:
     try:
-        number = float(text)
+        _number(text)
     except ValueError:
-        return None
-    return None if math.isnan(number) or "_" in text else number  # Python takes 1_000
+        return False
+    return True
 
 
 def _written(value: float, *, boolean: bool) -> str:

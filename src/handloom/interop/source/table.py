@@ -40,7 +40,7 @@ def _decimal_commas(columns: Columns) -> tuple[str, ...]:
 
 def _encode(columns: Columns) -> str:
     commas = _decimal_commas(columns)
-    numbers = (
+    style = (
         "    Texts of DECIMAL_COMMAS hold numbers as the training rows, 1.458,28 or 1458,28."
         if commas
         else "    Texts hold numbers as float() reads them, such as 1458.28."
@@ -52,7 +52,7 @@ def _encode(columns: Columns) -> str:
             "",
             "    A table is a dict of columns (lists), or a list of dicts, as csv.DictReader reads",
             '    of a file that is opened with encoding="utf-8-sig" and newline="".',
-            numbers,
+            style,
             '    """',
             "    table = read_table(table, COLUMNS)",
             *["    table = with_decimal_points(table, DECIMAL_COMMAS)"] * bool(commas),

@@ -110,7 +110,7 @@ def encode_indices(table: dict[str, list[Any]], name: str, categories: Sequence[
 
 def read_numbers(name: str, cells: Cells) -> list[float | None]:
     """Return the numbers of a column, None where they are missing; true and false are 1 and 0."""
-    numbers: list[float | None] = []
+    read = []
     for row, value in enumerate(read_values(cells)):
         boolean = {"true": 1.0, "false": 0.0}.get(str(value).lower())
         number = read_number(value) if boolean is None and value is not None else boolean
@@ -120,8 +120,8 @@ def read_numbers(name: str, cells: Cells) -> list[float | None]:
             raise ValueError(
                 f"column {name!r} must hold numbers, got {cells[row]!r} in row {row}{hint}"
             )
-        numbers.append(number)
-    return numbers
+        read.append(number)
+    return read
 
 
 def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
