@@ -271,7 +271,8 @@ class Model(AdvisesOnNames):
         Parameters
         ----------
         table : Table
-            As `handloom.data.formats.tables.open_file` or `handloom.data.table.table_of` returns.
+            As `handloom.data.formats.tables.open_file` or `handloom.data.table.table_of` returns; a
+            CSV file is opened with ``decimal_mark=model.columns.decimal_mark``.
         tell : callable, optional
             Called with each note; by default it is a `DataWarning`.
 

@@ -92,6 +92,33 @@ def test_raw_rows_become_a_table_of_predictions(
     assert "exists" in ended.err
 
 
+def test_decimal_commas_of_the_training_are_known_to_later_files_and_exports(
+    handloom: Command, tmp_path: Path
+) -> None:
+    training, new = tmp_path / "offers.csv", tmp_path / "new.csv"
+    cells = [(f"{n % 9 + 1}.{n:03d}", f"{n + 100},5") for n in range(100, 160)]
+    training.write_text("Kaufpreis;Miete\n" + "".join(f"{a};{b}\n" for a, b in cells))
+    ended = handloom(
+        *("train", "--data", training, "--target", "Miete", "--task", "regression"),
+        *("--hidden", "4", "--epochs", "1", "--out", tmp_path / "run"),
+    )
+    assert ended.status == 0, ended.err
+    predictions = []
+    for number in ("8.623", "8623"):
+        new.write_text(f"Kaufpreis;x\n{number};1\n")
+        out = tmp_path / f"{number}.csv"
+        ended = handloom("predict", tmp_path / "run", new, "--out", out)
+        assert ended.status == 0
+        assert "far outside" not in ended.err
+        predictions.append(read(out)[0]["prediction"])
+    assert predictions[0] == predictions[1]
+    file = tmp_path / "offers.py"
+    ended = handloom("export", tmp_path / "run", "--format", "numpy", "--out", file)
+    assert ended.status == 0
+    assert "to the bit" in ended.out
+    assert 'DECIMAL_COMMAS = ("Kaufpreis",)' in file.read_text()
+
+
 def test_classes_have_probabilities_and_no_cell_is_run_by_a_spreadsheet(
     handloom: Command, houses: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from handloom.cli.datasets import (
 from handloom.cli.options import Run, load_model, require_folder_of
 from handloom.cli.table_options import names_table
 from handloom.data import ImageOptions
+from handloom.data.columns import Columns
 from handloom.data.formats.tables import open_file
 from handloom.data.table import MemoryTable
 from handloom.errors import ConfigurationError, DataError, require_known
@@ -139,14 +140,14 @@ def _named_rows(run: Path, model: Model, data: str | None, options: ImageOptions
         data = recorded_data(description, model)
     if model.columns is not None and data is not None and names_table(data):
         refuse_options(options, data)
-        return _first_rows(data)
+        return _first_rows(data, model.columns)
     test = dataset_for(run, model, data, options).test
     return test.inputs[:COMPARED_ROWS]
 
 
-def _first_rows(path: str) -> MemoryTable:
+def _first_rows(path: str, columns: Columns) -> MemoryTable:
     """Return the first raw rows of a table."""
-    table = open_file(path, tell=note)
+    table = open_file(path, decimal_mark=columns.decimal_mark, tell=note)
     chunk = next(table.chunks())
     return MemoryTable(chunk.take(np.arange(min(len(chunk), COMPARED_ROWS))), table.names)
 

@@ -86,7 +86,8 @@ def predict_table(
     limit = _Limit(
         checked_threshold(threshold, binary=len(classes) == 2), checked_positive(positive, classes)
     )
-    table = open_file(path, tell=note)
+    mark = None if model.columns is None else model.columns.decimal_mark
+    table = open_file(path, decimal_mark=mark, tell=note)
     names = prediction_names(model, table.names)
     predicted = predictions_of(model, table, tell=note)
     if out is None:

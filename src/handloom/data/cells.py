@@ -1,6 +1,7 @@
 """Cells: the values of a column of a table as numbers or texts, and which of them are missing."""
 
 import datetime
+import math
 import numbers
 import re
 from collections.abc import Callable, Sequence
@@ -48,11 +49,13 @@ class Cells:
         The kind of the values that are not missing; nothing if all are.
     missing : array of bool, shape (n,)
     values : array of float64, shape (n,)
-        The values, NaN where they are missing or no numbers; booleans are 0 and 1.
+        The values, NaN where they are missing or no numbers; booleans are 0 and 1, in a file also
+        among numbers, which are texts together.
     whole : bool
         Whether all numbers are integers, by their dtype or as they are written.
     not_a_number : int or None
-        The first row of texts that is not a number.
+        The first row of texts of a file that is neither a number nor a boolean, or else the first
+        boolean.
     """
 
     content: Content
@@ -151,9 +154,21 @@ def _of_file(cells: list[str]) -> Cells:
     try:
         values[~missing] = list(map(_number, present))
     except ValueError:
-        bad = next(text for text in present if not _is_number(text))
-        return _cells("text", missing, texts, texts.index(bad))
+        return _mixed(missing, texts, present)
     return Cells("number", missing, values, _whole(values, present), None, lambda: texts)
+
+
+def _mixed(missing: npt.NDArray[np.bool_], texts: list[str], present: list[str]) -> Cells:
+    """Return texts of a file; if all are numbers or booleans, with their values."""
+    values = np.full(len(texts), np.nan)
+    boolean = {text for text in set(present) if text.lower() in BOOLEANS}
+    bad = next((each for each in present if each not in boolean and not _is_number(each)), None)
+    if bad is None:
+        bad = next(text for text in present if text in boolean)
+        values[~missing] = [
+            BOOLEANS[text.lower()] if text in boolean else _number(text) for text in present
+        ]
+    return Cells("text", missing, values, False, texts.index(bad), lambda: texts)
 
 
 def _all_numbers(cells: list[str]) -> npt.NDArray[np.float64] | None:
@@ -175,14 +190,9 @@ def _stripped(cells: list[str]) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _cells(
-    content: Content,
-    missing: npt.NDArray[np.bool_],
-    texts: Sequence[str],
-    not_a_number: int | None = None,
-) -> Cells:
+def _cells(content: Content, missing: npt.NDArray[np.bool_], texts: Sequence[str]) -> Cells:
     values = np.full(len(missing), np.nan)
-    return Cells(content, missing, values, False, not_a_number, lambda: texts)
+    return Cells(content, missing, values, False, None, lambda: texts)
 
 
 def is_date(text: str) -> bool:
@@ -191,9 +201,11 @@ def is_date(text: str) -> bool:
 
 
 def _number(text: str) -> float:
-    if "_" in text:  # Python takes 1_000
+    """Return the number that a text holds, which may be infinite."""
+    number = float(text)
+    if math.isnan(number) or "_" in text:  # Python takes 1_000
         raise ValueError
-    return float(text)
+    return number
 
 
 def _is_number(text: str) -> bool:

@@ -1,7 +1,6 @@
 """ColumnEncoding: what was learned of one column of a table, and its columns in flat rows."""
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, get_args
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.cells import Cells
+from handloom.data.text_index import TextIndex
 from handloom.errors import (
     ConfigurationError,
     require_bool,
@@ -98,27 +98,16 @@ class ColumnEncoding:
         return (*[self.name] * bool(self.scale), *indicator)
 
     @cached_property
-    def _index(self) -> dict[str, int]:
-        return {category: index for index, category in enumerate(self.categories, FIRST)}
-
-    @cached_property
-    def _index_of_number(self) -> dict[float, int]:
-        """The indices of categories that are numbers; of several equal ones, the first."""
-        index: dict[float, int] = {}
-        for category, label in self._index.items():
-            with suppress(ValueError):
-                index.setdefault(float(category), label)
-        return index
+    def _index(self) -> TextIndex:
+        return TextIndex(self.categories, FIRST)
 
     def indices(self, cells: Cells) -> npt.NDArray[np.int64]:
-        """Return the index of the category of each row, 0 if it is missing and 1 if unseen."""
-        index = self._index
-        labels = [index.get(text, UNSEEN) for text in cells.texts.tolist()]
-        if cells.content == "number" and UNSEEN in labels:  # 3 and 3.0 are one category
-            for row, value in enumerate(cells.values.tolist()):
-                if labels[row] == UNSEEN:
-                    labels[row] = self._index_of_number.get(value, UNSEEN)
-        return np.where(cells.missing, MISSING, np.array(labels, np.int64).reshape(-1))
+        """Return the index of the category of each row, 0 if it is missing and 1 if unseen.
+
+        A number may be written in several ways; see `handloom.data.text_index.TextIndex`.
+        """
+        labels = [self._index.get(text) or UNSEEN for text in cells.texts.tolist()]
+        return np.where(cells.missing, MISSING, np.array(labels, np.int64))
 
     def far_outside(self, cells: Cells) -> npt.NDArray[np.bool_]:
         """Return which numbers are farther outside of the training range than it is wide.
@@ -170,7 +159,7 @@ class ColumnEncoding:
         return cls(**{**described, "categories": text_list("categories", described["categories"])})
 
 
-def closed_object(name: str, values: object, entries: Mapping[str, object]) -> dict[str, Any]:
+def closed_object(name: str, values: object, entries: Iterable[str]) -> dict[str, Any]:
     """Return a JSON object after a check that it has exactly some entries.
 
     Raises

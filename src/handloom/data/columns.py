@@ -16,6 +16,7 @@ from handloom.data.column_encoding import (
     closed_object,
     text_list,
 )
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.notes import Tell, warn
 from handloom.data.table import Chunk, Table, table_of
 from handloom.data.table_target import TableTarget, require_numbers
@@ -27,7 +28,7 @@ VERSION = 1
 MAX_COLUMNS = 100_000
 """The largest number of columns of flat rows."""
 
-ENTRIES = {"version": VERSION, "rows": 0, "inputs": [], "left_out": [], "target": None}
+ENTRIES = ("version", "rows", "inputs", "left_out", "target", "decimal_mark")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Columns:
         The target column.
     rows : int
         The number of training rows.
+    decimal_mark : DecimalMark or None
+        The decimal mark of the CSV file of the training rows; None if it is unknown.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Columns:
     left_out: tuple[str, ...] = ()
     target: TableTarget | None = None
     rows: int = 1
+    decimal_mark: DecimalMark | None = None
 
     def __post_init__(self) -> None:
         require_count("rows of the columns", self.rows)
@@ -181,6 +185,7 @@ class Columns:
             "inputs": [each.to_json() for each in self.inputs],
             "left_out": list(self.left_out),
             "target": None if self.target is None else self.target.to_json(),
+            "decimal_mark": None if self.decimal_mark is None else self.decimal_mark.to_json(),
         }
 
     @classmethod
@@ -192,6 +197,8 @@ class Columns:
         ConfigurationError
             If a value is missing, unknown or invalid, or the version is another one.
         """
+        if isinstance(values, dict):  # columns that were saved before had no mark
+            values = {"decimal_mark": None, **values}
         described = closed_object("columns", values, ENTRIES)
         if described["version"] != VERSION:
             raise ConfigurationError(
@@ -199,12 +206,13 @@ class Columns:
             )
         if not isinstance(described["inputs"], list):
             raise ConfigurationError("inputs of columns must be a list")
-        target = described["target"]
+        target, mark = described["target"], described["decimal_mark"]
         return cls(
             tuple(ColumnEncoding.from_json(each) for each in described["inputs"]),
             text_list("left_out", described["left_out"]),
             None if target is None else TableTarget.from_json(target),
             described["rows"],
+            None if mark is None else DecimalMark.from_json(mark),
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.frames import FRAMES, Column, columns_of, is_instance
 from handloom.errors import DataError, did_you_mean
 from handloom.text import listed
@@ -76,6 +77,10 @@ class Table(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
 
+    @property
+    def decimal_mark(self) -> DecimalMark | None:
+        """The decimal mark of the numbers of a CSV file; None if it has none, or is no such."""
+
     def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Yield the rows in their order, with the columns ``names`` or more; by default all."""
 
@@ -90,12 +95,15 @@ class MemoryTable:
     names : tuple of str
     name, where : str
         See `Table`.
+    decimal_mark : DecimalMark, optional
+        See `Table`.
     """
 
     chunk: Chunk
     names: tuple[str, ...]
     name: str = "table"
     where: str = ""
+    decimal_mark: DecimalMark | None = None
 
     def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Yield the only chunk, with all columns."""

@@ -160,7 +160,8 @@ def learn_columns(
             "leave it out"
         )
     inputs, constant = learn_inputs(statistics, options.embeds, where=where, tell=tell)
-    return Columns(inputs, (*options.drop, *constant), learned, int(training.sum()))
+    left_out, rows = (*options.drop, *constant), int(training.sum())
+    return Columns(inputs, left_out, learned, rows, table.decimal_mark)
 
 
 def encode_parts(

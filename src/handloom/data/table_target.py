@@ -12,6 +12,7 @@ from handloom.data.column_encoding import closed_object, text_list
 from handloom.data.column_statistics import ColumnStatistics, require_finite
 from handloom.data.notes import Tell
 from handloom.data.table import Chunk
+from handloom.data.text_index import TextIndex
 from handloom.errors import (
     ConfigurationError,
     DataError,
@@ -121,19 +122,15 @@ class TableTarget:
                     f"{self.constant:g}, got {cells.values[row]:g} in {chunk.row(row)}"
                 )
             return targets[:, None]
-        index = {name: label for label, name in enumerate(self.classes)}
-        texts = cells.texts.tolist()
-        if cells.content == "number":  # 1.0 is the class 1
-            whole = {float(name): name for name in self.classes if _is_number(name)}
-            values = zip(texts, cells.values.tolist(), strict=True)
-            texts = [text if text in index else whole.get(value, text) for text, value in values]
-        for row, text in enumerate(texts):
-            if text not in index:
-                raise DataError(
-                    f"{column} is {text!r} in {chunk.row(row)}, no class of the training rows, "
-                    f"which are {', '.join(self.classes[:12])}.{did_you_mean(text, self.classes)}"
-                )
-        return np.array([index[text] for text in texts], np.int64)
+        index, texts = TextIndex(self.classes), cells.texts.tolist()
+        labels = [index.get(text) for text in texts]  # 1.0 is the class 1
+        if None in labels:
+            row = labels.index(None)
+            raise DataError(
+                f"{column} is {texts[row]!r} in {chunk.row(row)}, no class of the training rows, "
+                f"which are {', '.join(self.classes[:12])}.{did_you_mean(texts[row], self.classes)}"
+            )
+        return np.array(labels, np.int64)
 
     def _require_domain(self, cells: Cells, chunk: Chunk, column: str) -> None:
         """Refuse a target that has no logarithm, or is negative where targets are divided."""
@@ -347,14 +344,15 @@ def _skewness(values: npt.NDArray[np.float64]) -> float:
 
 
 def require_numbers(cells: Cells, name: str, chunk: Chunk, where: str = "") -> None:
-    """Refuse a column of texts, and infinity.
+    """Refuse a column of texts, and infinity; numbers and booleans of a file may be mixed.
 
     Raises
     ------
     DataError
         Naming column and row.
     """
-    if cells.content in ("text", "date"):
+    no_number = np.isnan(cells.values) & ~cells.missing
+    if cells.content in ("text", "date") and no_number.any():
         row = cells.not_a_number
         row = int((~cells.missing).argmax()) if row is None else row
         raise DataError(

@@ -299,3 +299,71 @@ def test_points_that_may_be_between_thousands_are_told(tmp_path: Path) -> None:
     notes.clear()
     tables.open_file(path, tell=notes.append)
     assert not any("decimal" in note for note in notes)
+
+
+WITH_POINTS = "Kaufpreis;Zinsen;Fläche;y\n" + "".join(
+    f"{n}.623;{n};{n}.5;1.458,{n}\n" for n in range(10, 40)
+)
+WITH_COMMAS = "Kaufpreis;Zinsen;Fläche;y\n" + "".join(
+    f"{n},623;{n};{n}.5;1,458.{n}\n" for n in range(10, 40)
+)
+
+
+def read_for(folder: Path, training: str, later: str) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the cells of a file for a model that was trained on another one, and the notes."""
+    options = TableOptions("y", task="regression")
+    splits = read_splits(written(folder, training), options, tell=lambda _: None)
+    columns = splits.train.columns
+    assert columns is not None
+    again = type(columns).from_json(columns.to_json())
+    assert again == columns
+    notes: list[str] = []
+    path = written(folder, later, "later.csv")
+    table = tables.open_file(path, decimal_mark=again.decimal_mark, tell=notes.append)
+    (chunk,) = table.chunks()
+    return {name: list(chunk.columns[name].values) for name in table.names}, notes
+
+
+@pytest.mark.parametrize(
+    ("training", "later", "cells"),
+    [
+        (WITH_POINTS, "Kaufpreis;Zinsen;Fläche\n8.623;3;1.125\n", ["8623", "3", "1.125"]),
+        (WITH_POINTS, "Kaufpreis;Zinsen;Fläche\n8.623,5;3;1.125\n", ["8623.5", "3", "1.125"]),
+        (WITH_COMMAS, "Kaufpreis;Zinsen;Fläche\n8,623;3;1.125\n", ["8623", "3", "1.125"]),
+    ],
+)
+def test_a_later_file_is_read_with_the_decimal_mark_of_the_training_rows(
+    tmp_path: Path, training: str, later: str, cells: list[str]
+) -> None:
+    read, notes = read_for(tmp_path, training, later)
+    assert [each for (each,) in read.values()] == cells
+    assert not any("unlike the training rows" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("training", "later", "cells"),
+    [
+        (WITH_POINTS, "Kaufpreis;Zinsen;Fläche\n8.623;3.5;1.125\n", ["8.623", "3.5", "1.125"]),
+        (WITH_POINTS, "Kaufpreis,Zinsen,Fläche\n8.623,3,1.125\n", ["8.623", "3", "1.125"]),
+        (WITH_POINTS, "Kaufpreis;Zinsen;Fläche\n1,234.5;3;1.125\n", ["1234.5", "3", "1.125"]),
+        (WITH_COMMAS, "Kaufpreis;Zinsen;Fläche\n8.623;3,5;7\n", ["8623", "3.5", "7"]),
+    ],
+)
+def test_a_later_file_that_shows_another_decimal_mark_is_told(
+    tmp_path: Path, training: str, later: str, cells: list[str]
+) -> None:
+    read, notes = read_for(tmp_path, training, later)
+    assert [each for (each,) in read.values()] == cells
+    assert sum("unlike the training rows" in note for note in notes) == 1
+
+
+def test_columns_that_were_saved_before_have_no_decimal_mark(tmp_path: Path) -> None:
+    options = TableOptions("y", task="regression")
+    columns = read_splits(
+        written(tmp_path, WITH_POINTS), options, tell=lambda _: None
+    ).train.columns
+    assert columns is not None
+    assert columns.decimal_mark is not None
+    earlier = columns.to_json()
+    del earlier["decimal_mark"]
+    assert type(columns).from_json(earlier).decimal_mark is None

@@ -23,6 +23,7 @@ from handloom import (
     ReLU,
     Sequential,
 )
+from handloom.data.cells import MISSING_TEXTS
 from handloom.data.transforms import AsFloat
 from handloom.interop.onnx import Graph, feeds, from_onnx, to_onnx
 from handloom.interop.onnx.columns import add_columns, indices_by_text
@@ -291,8 +292,35 @@ def test_a_category_that_is_a_number_may_be_written_in_two_ways() -> None:
     columns = dataset("kind").columns
     assert columns is not None
     zone, half = (each for each in columns.inputs if each.name in ("zone", "half"))
-    assert indices_by_text(zone) == {"": 0, "1": 2, "2": 3, "3": 4, "1.0": 2, "2.0": 3, "3.0": 4}
-    assert indices_by_text(half) == {"": 0, "0.5": 2, "1": 3, "1.5": 4, "1.0": 3}
+    missing = dict.fromkeys(MISSING_TEXTS, 0)
+    numbers = {"1": 2, "2": 3, "3": 4, "1.0": 2, "2.0": 3, "3.0": 4}
+    assert indices_by_text(zone) == missing | numbers
+    assert indices_by_text(half) == missing | {"0.5": 2, "1": 3, "1.5": 4, "1.0": 3}
+
+
+def test_missing_values_of_object_arrays_are_missing(tmp_path: Path) -> None:
+    own, path = model(dataset("kind")), tmp_path / "kind.onnx"
+    to_onnx(own, path)
+    frame = flats().head(4).assign(quarter=None)
+    inputs = feeds(own, frame)
+    expected = outputs(path, inputs)
+    for value in (None, np.nan, "NA"):
+        cells = np.full((len(frame), 1), value, object)
+        np.testing.assert_array_equal(outputs(path, {**inputs, "quarter": cells}), expected)
+
+
+def test_feeds_predict_as_the_model_does_however_categories_are_written(tmp_path: Path) -> None:
+    own, path = model(dataset("kind")), tmp_path / "kind.onnx"
+    to_onnx(own, path)
+    frame = pd.concat([unlike()] * 2, ignore_index=True)
+    frame["zone"] = ["2.0", "02", "2e0", "two", "NA", "1_0", "3", ""]
+    frame["quarter"] = ["NA", "nan", None, "north", " north ", "None", "a, b", "unseen"]
+    with pytest.warns(DataWarning):
+        inputs = feeds(own, frame)
+    with pytest.warns(DataWarning):
+        expected = own.predict(frame)
+    np.testing.assert_allclose(outputs(path, inputs), expected, atol=1e-6)
+    assert inputs["zone"][:3, 0].tolist() == ["2", "2", "2"]
 
 
 def test_inputs_keep_the_names_of_their_columns() -> None:

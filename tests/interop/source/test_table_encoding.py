@@ -13,6 +13,7 @@ from handloom import DataError
 from handloom.data.cells import MISSING_TEXTS, TEXT
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns, Remarks
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.frames import Column
 from handloom.data.table import Chunk
 from handloom.interop.source.table import encoder_source
@@ -52,6 +53,9 @@ def in_library(encoding: ColumnEncoding, cells: list[Any], dtype: str) -> np.nda
         (NUMBER, ["", "NA"]),
         (BOOLEAN, ["true", "FALSE", "nan"]),
         (BOOLEAN, ["1", "0", "0.5"]),
+        (BOOLEAN, ["true", "1", "FALSE", "0"]),
+        (NUMBER, ["true", "2.5", "NA"]),
+        (INDICES, ["7.00", "seven", " 07", "7e0", "inf", "0x7"]),
         (TEXTS, ["red", " blue ", "2", "2.0", "green", "None", ""]),
         (TEXTS, ["2", "2.0", "3", "NULL"]),
         (TEXTS, ["true", "True", "false"]),
@@ -98,7 +102,7 @@ def test_random_texts_of_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "cells", [["1", "two"], ["inf"], ["1_000"], ["NAN"], [10**400], ["1", "true"], ["1e300"]]
+    "cells", [["1", "two"], ["inf"], ["1_000"], ["NAN"], [10**400], ["1", "no"], ["1e300"]]
 )
 def test_what_is_no_number_is_refused_by_both(cells: list[Any]) -> None:
     small = ColumnEncoding("x", "number", mean=0.0, scale=1e-30)
@@ -134,7 +138,13 @@ def test_missing_texts_are_those_of_the_library() -> None:
         ({"y": [1]}, "column 'x' is missing, got 'y'"),
         ({"x": []}, "at least one row"),
         ([], "at least one row"),
-        ([{"x": 1, "z": 1}, {"z": 2}], "column 'x' has 1 cells, others have 2"),
+        ([{"x": 1, "z": 1}, {"z": 2}], "column 'x' is missing in row 1, got 'z'"),
+        ({"x": [1], "z": [1, 2]}, "column 'x' has 1 cells, others have 2"),
+        ({"x": "12"}, r"column 'x' is '12': of a single row, pass \[row\]"),
+        ({"x": 12.5}, r"column 'x' is 12.5: of a single row, pass \[row\]"),
+        ([{"\ufeffx": 1}], "column 'x' is missing in row 0, got .*encoding='utf-8-sig'"),
+        ({"x": ["1", "48,8"]}, "got '48,8' in row 1: write it as Python's float reads it"),
+        ({"x": ["true", "nein"]}, "column 'x' must hold numbers, got 'nein' in row 1"),
         (["x"], "a dict of columns, or a list of dicts"),
     ],
 )
@@ -149,3 +159,34 @@ def test_nan_is_missing_even_if_a_category_has_its_name() -> None:
     named = ColumnEncoding("x", "category", categories=("nan", "b"), embedded=True)
     cells = [float("nan"), np.float32("nan"), "nan", "b"]
     np.testing.assert_array_equal(in_file(named, cells)[:, 0], [0, 0, 2, 3])
+
+
+def test_each_cell_is_a_category_by_itself() -> None:
+    together = ["7.0", "seven", "a", "8000.0", "07"]
+    numbers = ColumnEncoding("x", "category", missing=1, categories=("a", "7", "8000"))
+    for dtype in (TEXT, "object"):
+        rows = in_library(numbers, together, dtype)
+        alone = [in_library(numbers, [cell], dtype)[0] for cell in together]
+        np.testing.assert_array_equal(rows, alone)
+        np.testing.assert_array_equal(rows, in_file(numbers, together))
+    assert rows.argmax(axis=1).tolist() == [1, 0, 0, 2, 1]
+    assert not rows[1].any()
+
+
+def test_the_row_that_is_neither_number_nor_boolean_is_named() -> None:
+    with pytest.raises(DataError, match="got 'nein' in row 1"):
+        in_library(BOOLEAN, ["true", "nein"], TEXT)
+
+
+def test_decimal_commas_are_read_as_in_the_training_rows() -> None:
+    inputs = (NUMBER, ColumnEncoding("z", "category", categories=("a, b", "1.5", "1.2.2024")))
+    names: dict[str, Any] = {}
+    exec(encoder_source(Columns(inputs, decimal_mark=DecimalMark(","))), names)
+    written = ["8.623", " 1.458,28", "-48,8", "12.5", "0.125", 2.5, None]
+    own = {"x": written, "z": ["1,5", "a, b", "1.2.2024", *"cdef"]}
+    read = {
+        "x": [8623.0, 1458.28, -48.8, 12.5, 0.125, 2.5, None],
+        "z": ["1.5", "a, b", "1.2.2024", *"cdef"],
+    }
+    assert names["DECIMAL_COMMAS"] == ("x", "z")
+    assert names["encode"](own) == encoder(*inputs)(read)

@@ -11,6 +11,7 @@ from typing import TextIO
 import numpy as np
 
 from handloom.data.cells import TEXT
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.formats.file_table import CELLS, MAX_COLUMNS, FileTable
 from handloom.data.formats.number_style import NumberStyle
 from handloom.data.formats.text_encoding import encoding_of, not_text
@@ -38,6 +39,8 @@ class CsvTable(FileTable):
     path : Path
     tell : callable
         Called with the notes about how it is read.
+    known_mark : DecimalMark, optional
+        The decimal mark of the training rows, if the first lines do not show it.
 
     Raises
     ------
@@ -47,6 +50,7 @@ class CsvTable(FileTable):
     """
 
     tell: Tell
+    known_mark: DecimalMark | None = None
 
     def __post_init__(self) -> None:
         _ = self.names
@@ -61,6 +65,11 @@ class CsvTable(FileTable):
                 )
             return checked_names([name.strip() for name in header], self.where)
         raise DataError(f"{self.where}the file is empty, expected a header and rows")
+
+    @property
+    def decimal_mark(self) -> DecimalMark | None:
+        """The decimal mark of its numbers; None if no number has one."""
+        return self._style.mark
 
     def chunks(self, names: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Yield the rows in their order, with some of the columns; by default all.
@@ -187,6 +196,7 @@ class CsvTable(FileTable):
             commas_separate=self._separator == ",",
             where=self.where,
             tell=self.tell,
+            known=self.known_mark,
         )
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from handloom.data.decimal_mark import DecimalMark
+
 MAX_COLUMNS = 100_000
 """The largest number of columns of a file."""
 
@@ -30,3 +32,8 @@ class FileTable:
     def where(self) -> str:
         """The path and a colon, for errors."""
         return f"{self.path}: "
+
+    @property
+    def decimal_mark(self) -> DecimalMark | None:
+        """The decimal mark of numbers that are written as text; by default there are none."""
+        return None

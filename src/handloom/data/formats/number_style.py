@@ -1,8 +1,9 @@
 """Numbers as CSV files write them: with a decimal comma, and points or commas between thousands."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from handloom.data.decimal_mark import DecimalMark, tell_of_other_mark
 from handloom.data.notes import Tell
 from handloom.errors import DataError
 
@@ -17,7 +18,8 @@ class NumberStyle:
 
     With a decimal comma somewhere in the file, a column may have points between thousands, as in
     ``13.429,2`` and ``1.201``: if all its numbers with a point have them there. Without one, commas
-    may be between thousands, as in ``1,234.5``.
+    may be between thousands, as in ``1,234.5``. Where the first lines do not show it, the style is
+    that of the training rows.
 
     Parameters
     ----------
@@ -29,6 +31,8 @@ class NumberStyle:
         The beginning of messages.
     tell : callable
         Called with a note about each style.
+    known : DecimalMark, optional
+        The mark of the training rows.
     """
 
     def __init__(
@@ -38,19 +42,35 @@ class NumberStyle:
         commas_separate: bool,
         where: str,
         tell: Tell,
+        known: DecimalMark | None = None,
     ) -> None:
-        self._where, self._tell = where, tell
+        self._where, self._tell, self._known = where, tell, known
         self._examples: dict[str, str] = {}
         """A number with points or commas between thousands in each column that has one."""
         self._decimal_points: set[str] = set()
-        cells = [cell.strip() for column in sample.values() for cell in column]
-        self._decimal_comma = not commas_separate and self._has_decimal_comma(cells)
-        if not self._decimal_comma and not commas_separate:
+        self._decimal_comma = not commas_separate and self._has_decimal_comma(sample)
+        if commas_separate:
+            self._tell_of_lost_thousands(sample)
+        elif not self._decimal_comma:
             self._tell_of_thousands(sample)
         if self._decimal_comma:
+            kept = () if known is None or known.mark == "." else known.with_points
             for name, column in sample.items():
-                if any(map(_has_decimal_point, column)):
+                own = any(map(_has_decimal_point, column))
+                if own or (name in kept and not any(map(_has_comma, column))):
                     self._decimal_points.add(name)
+        self.mark = self._shown_mark(sample)
+        """The decimal mark, as far as it is known."""
+
+    def _shown_mark(self, sample: Mapping[str, Sequence[str]]) -> DecimalMark | None:
+        """Return the decimal mark; None if no number has a comma or a point."""
+        if self._decimal_comma:
+            return DecimalMark(",", tuple(name for name in sample if name in self._decimal_points))
+        cells = (cell.strip() for column in sample.values() for cell in column)
+        shown = any(
+            _DECIMAL_POINT.fullmatch(cell) or _WITH_COMMAS.fullmatch(cell) for cell in cells
+        )
+        return DecimalMark(".") if shown else self._known
 
     def unified(self, name: str, cells: Sequence[str], lines: Sequence[int]) -> Sequence[str]:
         """Return the cells of a column with numbers as ``1234.5``, and other cells unchanged.
@@ -73,21 +93,43 @@ class NumberStyle:
             unified.append(_with_point(self._without(".", _WITH_POINTS, name, cell)))
         return unified
 
-    def _has_decimal_comma(self, cells: Iterable[str]) -> bool:
+    def _has_decimal_comma(self, sample: Mapping[str, Sequence[str]]) -> bool:
         """Return whether numbers of a file have a decimal comma, and tell it with an example."""
         ambiguous = ""
-        for cell in cells:
+        for cell in (cell.strip() for column in sample.values() for cell in column):
             grouped = _WITH_COMMAS.fullmatch(cell)
             if grouped and ("." in cell or cell.count(",") > 1):
+                tell_of_other_mark(".", cell, self._known, self._where, self._tell)
                 return False
-            if _DECIMAL_COMMA.fullmatch(cell) or ("," in cell and _WITH_POINTS.fullmatch(cell)):
+            if _has_comma(cell):
                 ambiguous = ambiguous or cell
                 if not grouped:
-                    ambiguous = cell
-                    break
+                    self._tell(f"{self._where}numbers such as {cell!r} have a decimal comma")
+                    tell_of_other_mark(",", cell, self._known, self._where, self._tell)
+                    return True
+        if self._known is not None:
+            return self._known.mark == "," and not self._has_points(sample, self._known)
         if ambiguous:
             self._tell(f"{self._where}numbers such as {ambiguous!r} have a decimal comma")
         return bool(ambiguous)
+
+    def _has_points(self, sample: Mapping[str, Sequence[str]], known: DecimalMark) -> bool:
+        """Return whether columns have decimal points that had commas before, and tell it."""
+        for name, column in sample.items():
+            example = next(filter(_has_decimal_point, column), None)
+            if known.is_comma(name) and example is not None:
+                tell_of_other_mark(".", example.strip(), known, self._where, self._tell)
+                return True
+        return False
+
+    def _tell_of_lost_thousands(self, sample: Mapping[str, Sequence[str]]) -> None:
+        """Tell columns that have decimal points where the training rows had them in thousands."""
+        for name, column in sample.items():
+            pointed = [cell.strip() for cell in column if "." in cell]
+            ambiguous = pointed and all(map(_WITH_POINTS.fullmatch, pointed))
+            if ambiguous and self._known is not None and self._known.is_comma(name):
+                tell_of_other_mark(".", pointed[0], self._known, self._where, self._tell)
+                return
 
     def _tell_of_thousands(self, sample: Mapping[str, Sequence[str]]) -> None:
         """Tell columns whose points may all be between thousands, as in ``4.050`` for 4050."""
@@ -125,6 +167,13 @@ class NumberStyle:
 def _has_decimal_point(cell: str) -> bool:
     stripped = cell.strip()
     return bool(_DECIMAL_POINT.fullmatch(stripped)) and not _WITH_POINTS.fullmatch(stripped)
+
+
+def _has_comma(cell: str) -> bool:
+    """Return whether a cell is a number with a decimal comma, as in ``48,8`` and ``1.458,28``."""
+    stripped = cell.strip()
+    points = "," in stripped and _WITH_POINTS.fullmatch(stripped)
+    return bool(points or _DECIMAL_COMMA.fullmatch(stripped))
 
 
 def _with_point(cell: str) -> str:

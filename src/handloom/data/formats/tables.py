@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.formats.csv_table import CsvTable
 from handloom.data.formats.parquet_table import ParquetTable
 from handloom.data.notes import Tell
@@ -21,8 +22,18 @@ def is_table(path: str | os.PathLike[str]) -> bool:
     return file.suffix.lower() in SUFFIXES and not file.is_dir()
 
 
-def open_file(path: str | os.PathLike[str], *, tell: Tell) -> Table:
+def open_file(
+    path: str | os.PathLike[str], *, decimal_mark: DecimalMark | None = None, tell: Tell
+) -> Table:
     """Return the table in a file.
+
+    Parameters
+    ----------
+    path : path-like
+    decimal_mark : DecimalMark, optional
+        That of the rows that a model was trained on, as its columns hold it.
+    tell : callable
+        Called with the notes about how a CSV file is read.
 
     Raises
     ------
@@ -42,7 +53,7 @@ def open_file(path: str | os.PathLike[str], *, tell: Tell) -> Table:
         raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
     if file.suffix.lower() == ".parquet":
         return ParquetTable(file)
-    table = CsvTable(file, tell)
+    table = CsvTable(file, tell, decimal_mark)
     return _in_memory(table) if file.stat().st_size <= AT_ONCE else table
 
 
@@ -50,4 +61,4 @@ def _in_memory(table: CsvTable) -> MemoryTable:
     """Return the rows of a small file, which are parsed once."""
     chunks = list(table.chunks())
     chunk = joined(chunks)
-    return MemoryTable(chunk, table.names, table.name, table.where)
+    return MemoryTable(chunk, table.names, table.name, table.where, table.decimal_mark)

@@ -164,7 +164,8 @@ def read_splits(
     DataError
         As `open_table`.
     """
-    table = open_file(path, tell=tell)
+    mark = None if columns is None else columns.decimal_mark
+    table = open_file(path, decimal_mark=mark, tell=tell)
     return _splits(table, options, columns, name or table.name, tell=tell, cache=cache)
 
 
@@ -182,7 +183,7 @@ def read_whole(
     DataError
         As `handloom.Dataset.from_frame`.
     """
-    table = open_file(path, tell=tell)
+    table = open_file(path, decimal_mark=columns.decimal_mark, tell=tell)
     columns, rows, targets, kept = encode_whole(table, options, columns, tell=tell)
     return _dataset(table.name, columns, (rows, targets), kept)
 
@@ -238,7 +239,7 @@ def _of_two_files(
     assert options.test_file is not None
     if table.where and os.path.realpath(options.test_file) == os.path.realpath(table.where[:-2]):
         raise DataError(f"{table.where}test must be another file than that of the training rows")
-    other = open_file(options.test_file, tell=tell)
+    other = open_file(options.test_file, decimal_mark=table.decimal_mark, tell=tell)
     if options.target not in other.names:
         raise DataError(
             f"{other.where}lacks the target {options.target!r}, so that nothing can be measured on "

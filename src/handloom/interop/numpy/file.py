@@ -96,7 +96,7 @@ def _example(model: Model, name: str) -> list[str]:
     if model.columns is not None:
         lines = [
             *("import csv", f"import {name}", ""),
-            'with open("rows.csv", newline="") as file:',
+            'with open("rows.csv", encoding="utf-8-sig", newline="") as file:',
             "    rows = list(csv.DictReader(file))",
         ]
     lines.append(predict)

@@ -2,16 +2,19 @@
 
 A graph of a table has one input for each raw column, shape (n, 1), named like the column. Numbers
 and booleans are float64, NaN where they are missing; categories are texts, empty where they are
-missing. `handloom.interop.onnx.feeds` makes such arrays of a frame.
+missing, or one of the texts that are missing values in a file, such as NA.
+`handloom.interop.onnx.feeds` makes such arrays of a frame.
 """
 
-import math
+from itertools import count
 
 import numpy as np
 
+from handloom.data.cells import MISSING_TEXTS
 from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.data.table_target import TableTarget
+from handloom.data.text_index import finite_number
 from handloom.interop.onnx.graph import ML, Graph
 
 
@@ -95,25 +98,22 @@ def _category(graph: Graph, encoding: ColumnEncoding, x: str) -> list[str]:
 def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
     """Return the index of each text of a category; every other text is unseen.
 
-    The empty text is missing. A category that is a number may be written in two ways, as in 3 and
-    3.0, if the other one is no category of its own.
+    The empty text and the texts that are missing values in a file are missing, unless they name a
+    category: onnxruntime takes None as ``"None"`` and NaN as ``"nan"``. A category that is a number
+    may be written in two ways, as in 3 and 3.0, if the other one is no category of its own;
+    `handloom.interop.onnx.feeds` knows all others.
     """
-    labels = {"": MISSING}
-    for index, category in enumerate(encoding.categories, FIRST):
-        labels.setdefault(category, index)
+    labels = dict(zip(encoding.categories, count(FIRST), strict=False))
     for category, index in [*labels.items()]:
         for spelling in _spellings(category):
             labels.setdefault(spelling, index)
-    return labels
+    return dict.fromkeys(sorted(MISSING_TEXTS), MISSING) | {"": MISSING} | labels
 
 
 def _spellings(category: str) -> tuple[str, ...]:
     """Return how a category that is a number may be written."""
-    try:
-        value = float(category)
-    except ValueError:
-        return ()
-    if "_" in category or not math.isfinite(value):
+    value = finite_number(category)
+    if value is None:
         return ()
     return (repr(value), str(int(value))) if value.is_integer() else (repr(value),)
 

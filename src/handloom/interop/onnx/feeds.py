@@ -14,6 +14,7 @@ from handloom.data.table import Chunk, Table
 from handloom.data.table_target import require_numbers
 from handloom.errors import ModelError
 from handloom.interop.models import model_of
+from handloom.interop.onnx.columns import indices_by_text
 from handloom.interop.onnx.metadata import files_of
 from handloom.interop.raw_columns import raw_table
 from handloom.model import COLUMNS, Model
@@ -34,7 +35,8 @@ def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
 
     They are one array of shape (n, 1) for each raw column, under its name: float64 for numbers and
     booleans, NaN where they are missing; texts for categories, empty where they are missing. A
-    category that is a number is written as it was in the training rows.
+    category that is a number is written as it was in the training rows: ``"3.0"`` and ``"03"``
+    become ``"3"``. So the graph predicts as `handloom.Model.predict` does.
 
     Parameters
     ----------
@@ -114,8 +116,18 @@ def _input(
 
 
 def _texts(encoding: ColumnEncoding, cells: Cells) -> npt.NDArray[np.object_]:
-    """Return the categories as they were written in the training rows, empty if missing."""
+    """Return the categories as they were written in the training rows, empty if missing.
+
+    A text that the model has not seen stays, unless it means a missing value in the graph.
+    """
     texts, indices = cells.texts.copy(), encoding.indices(cells)
     known = indices > UNSEEN
     texts[known] = np.array(encoding.categories, object)[indices[known] - FIRST]
+    in_graph = indices_by_text(encoding)
+    unseen = "unseen"
+    while unseen in in_graph:
+        unseen += "?"
+    for row in np.flatnonzero(indices == UNSEEN):
+        if texts[row] in in_graph:
+            texts[row] = unseen
     return texts

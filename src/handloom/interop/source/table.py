@@ -17,27 +17,45 @@ def encoder_source(columns: Columns) -> str:
     that ``encode`` calls. It ends without a line break.
     """
     functions = functions_of(table_encoding)
-    used = with_called(["read_table", *map(_function, columns.inputs)], functions)
+    commas = _decimal_commas(columns)
+    first = ["read_table", *["with_decimal_points"] * bool(commas)]
+    used = with_called([*first, *map(_function, columns.inputs)], functions)
     categories = {each.name: each.categories for each in columns.inputs if each.categories}
     entries = [sequence(categories[name], f"{literal(name)}: ", 4, ",") for name in categories]
     constants = [
         sequence((each.name for each in columns.inputs), "COLUMNS = "),
         *(["CATEGORIES = {", *entries, "}"] if entries else []),
+        *([sequence(commas, "DECIMAL_COMMAS = ")] if commas else []),
         sequence(sorted(MISSING_TEXTS), "MISSING_TEXTS = "),
     ]
     sources = [source_of(functions[name]) for name in used]
     return "\n\n\n".join(["\n".join(constants), _encode(columns), *sources])
 
 
+def _decimal_commas(columns: Columns) -> tuple[str, ...]:
+    """Return the columns whose texts are read with decimal commas, as in the training rows."""
+    mark = columns.decimal_mark
+    return tuple(each.name for each in columns.inputs if mark and mark.is_comma(each.name))
+
+
 def _encode(columns: Columns) -> str:
+    commas = _decimal_commas(columns)
+    style = (
+        "    Texts of DECIMAL_COMMAS hold numbers as the training rows, 1.458,28 or 1458,28."
+        if commas
+        else "    Texts hold numbers as float() reads them, such as 1458.28."
+    )
     return "\n".join(
         [
             "def encode(table):",
             f'    """Return raw rows as flat rows, of {len(columns.names):,} numbers each.',
             "",
-            "    A table is a dict of columns (lists), or a list of dicts, as of csv.DictReader.",
+            "    A table is a dict of columns (lists), or a list of dicts, as csv.DictReader reads",
+            '    of a file that is opened with encoding="utf-8-sig" and newline="".',
+            style,
             '    """',
             "    table = read_table(table, COLUMNS)",
+            *["    table = with_decimal_points(table, DECIMAL_COMMAS)"] * bool(commas),
             "    columns = []",
             *map(_step, columns.inputs),
             "    return [list(row) for row in zip(*columns)]",

@@ -22,10 +22,13 @@ def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
         rows = list(table)
         if not all(isinstance(row, dict) for row in rows):
             raise ValueError("expected a dict of columns, or a list of dicts, one for each row")
-        table = {name: [row[name] for row in rows if name in row] for name in names}
+        for number, row in enumerate(rows):
+            require_names(row, names, f" in row {number}")
+        table = {name: [row[name] for row in rows] for name in names}
+    require_names(table, names)
     for name in names:
-        if name not in table:
-            raise ValueError(f"column {name!r} is missing, got {', '.join(map(repr, table))}")
+        if isinstance(table[name], str) or not hasattr(table[name], "__iter__"):
+            raise ValueError(f"column {name!r} is {table[name]!r}: of a single row, pass [row]")
     columns = {name: list(table[name]) for name in names}
     sizes = [len(cells) for cells in columns.values()]
     for name, size in zip(names, sizes, strict=True):
@@ -34,6 +37,38 @@ def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     if not max(sizes):
         raise ValueError("expected at least one row, got none")
     return columns
+
+
+def require_names(table: Any, names: Sequence[str], where: str = "") -> None:
+    """Refuse a table or a row that lacks a column."""
+    keys = list(table.keys())
+    for name in names:
+        if name not in keys:
+            mark = any(str(key).startswith("\ufeff") for key in keys)
+            hint = "; open the file with encoding='utf-8-sig'" if mark else ""
+            raise ValueError(
+                f"column {name!r} is missing{where}, got {', '.join(map(repr, keys))}{hint}"
+            )
+
+
+def with_decimal_points(table: dict[str, list[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Return columns in which texts such as "1.458,28" are written "1458.28", and others as is."""
+    read = [[with_point(cell) for cell in table[name]] for name in names]
+    return {**table, **dict(zip(names, read, strict=True))}
+
+
+def with_point(cell: Any) -> Any:
+    """Return a number with a decimal comma with a point; other cells unchanged."""
+    if not isinstance(cell, str):
+        return cell
+    whole, comma, fraction = cell.strip().partition(",")
+    first, *thousands = whole.split(".")
+    digits = first.lstrip("+-")
+    grouped = digits[:1] in set("123456789") and len(digits) <= 3
+    if grouped and all(len(each) == 3 and each.isdigit() for each in thousands):
+        whole = first + "".join(thousands)
+    number = f"{whole}.{fraction}" if comma and digits and fraction else whole
+    return cell if str(read_number(number)) == "nan" else number
 
 
 def encode_numbers(
@@ -75,32 +110,32 @@ def encode_indices(table: dict[str, list[Any]], name: str, categories: Sequence[
 
 def read_numbers(name: str, cells: Cells) -> list[float | None]:
     """Return the numbers of a column, None where they are missing; true and false are 1 and 0."""
-    values = read_values(cells)
-    booleans = {"true": 1.0, "false": 0.0}
-    if all(str(value).lower() in booleans for value in values if value is not None):
-        values = [None if value is None else booleans[str(value).lower()] for value in values]
-    values = [None if value is None else read_number(value) for value in values]
-    for row, value in enumerate(values):
-        if value is not None and not abs(value) < float("inf"):
-            raise ValueError(f"column {name!r} must hold numbers, got {cells[row]!r} in row {row}")
-    return values
+    read = []
+    for row, value in enumerate(read_values(cells)):
+        boolean = {"true": 1.0, "false": 0.0}.get(str(value).lower())
+        number = read_number(value) if boolean is None and value is not None else boolean
+        if number is not None and not abs(number) < float("inf"):
+            text = isinstance(value, str) and "," in value
+            hint = ": write it as Python's float reads it, such as 1234.5" if text else ""
+            raise ValueError(
+                f"column {name!r} must hold numbers, got {cells[row]!r} in row {row}{hint}"
+            )
+        read.append(number)
+    return read
 
 
 def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
     """Return the indices of categories: 0 for a missing value, 1 for an unknown one, 2, 3, ...
 
-    In a column of numbers, "3" and "3.0" are the same category.
+    A number that is no category as it is written, such as "3.0", is the category "3".
     """
-    values = read_values(cells, categories)
     by_text = {category: index for index, category in enumerate(categories, 2)}
-    indices = [0 if value is None else by_text.get(text_of(value), 1) for value in values]
-    present = [value for value in values if value is not None]
-    booleans = all(isinstance(value, bool) for value in present)
-    if not booleans and "nan" not in [str(read_number(value)) for value in present]:
-        by_number = {read_number(text): by_text[text] for text in reversed(categories)}
-        for row, value in enumerate(values):
-            if indices[row] == 1:
-                indices[row] = by_number.get(read_number(value), 1)
+    by_number = {read_number(category): by_text[category] for category in reversed(categories)}
+    indices = []
+    for value in read_values(cells, categories):
+        number = float("nan") if isinstance(value, bool) else read_number(value)
+        known = by_number.get(number, 1) if abs(number) < float("inf") else 1
+        indices.append(0 if value is None else by_text.get(text_of(value), known))
     return indices
 
 

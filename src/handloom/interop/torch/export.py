@@ -78,7 +78,7 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     compared = compared_rows(own, rows)  # refuses rows before a file is written
     state = {f"{LAYERS}.{name}": each for name, each in source.state.items()}
     content = {weights: save(state, {"producer": "handloom"}), code: text.encode()}
-    predictions = _predictions(content, code, as_plain_rows(compared.rows))
+    predictions = _predictions(content, code, as_plain_rows(compared.rows, own.columns))
     _write_both(content)
     if predictions is None:
         reason = "PyTorch is not installed"
