@@ -67,9 +67,9 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     exported = model_of(model)
     text = file_text(exported, module_name(file), figures_of(model))
     compared = compared_rows(exported, rows)
-    difference = compared.difference(_predictions(text, file, as_plain_rows(compared.rows)))
+    figures = compared.figures(_predictions(text, file, as_plain_rows(compared.rows)))
     write_bytes(file, text.encode())
-    return Exported(file, "numpy", len(compared), difference)
+    return Exported(file, "numpy", *figures)
 
 
 def _predictions(text: str, file: Path, rows: object) -> npt.NDArray[np.floating]:
