@@ -1,6 +1,8 @@
 """``handloom export``: a run as a file of each format, compared on its data."""
 
 import copy
+import importlib.util
+import runpy
 import shutil
 import sys
 from pathlib import Path
@@ -90,6 +92,49 @@ def test_the_lines_of_use_work(
         predicted = predicted[0] if format == "onnx" else predicted
         np.testing.assert_allclose(predicted, expected, atol=1e-5)
     sys.modules.pop("model_numpy", None)
+
+
+def lines_of_use(out: str) -> list[str]:
+    """Return the lines about the use of a file."""
+    own = out[out.index("  use ") : out.index("  guide ")].removeprefix("  use ")
+    return [line.strip() for line in own.splitlines()]
+
+
+def test_the_lines_of_use_of_a_file_that_cannot_be_imported_work(
+    handloom: Command, run: Path, tmp_path: Path
+) -> None:
+    rows = silhouettes(rows=10, test_rows=5).test.inputs
+    expected = Model.load(run / "model").predict(rows)
+    formats = ["numpy", "torch"] if importlib.util.find_spec("torch") else ["numpy"]
+    for format in formats:
+        out = tmp_path / f"my {format}-2.py"
+        done = handloom("export", run, "--format", format, "--out", out)
+        first, second, hint = lines_of_use(done.out)
+        names: dict[str, Any] = {"runpy": runpy, "rows": rows}
+        exec(first, names)
+        np.testing.assert_allclose(np.asarray(eval(second, names)), expected, atol=1e-5)
+        assert f"'my {format}-2' is no name to import: or rename the file" in hint
+
+
+def test_the_folder_of_a_file_to_import_is_named(
+    handloom: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    out = handloom("export", run, "--format", "numpy", "--out", "shoes.py").out
+    assert lines_of_use(out) == ["import shoes", "shoes.predict(rows)"]
+    *_, where = lines_of_use(handloom("export", run, "--format", "numpy").out)
+    assert where.startswith("(in the folder ")
+    assert where.endswith("or with it in PYTHONPATH)")
+
+
+def test_large_values_are_compared_relative_to_the_largest(
+    tmp_path: Path,
+) -> None:
+    from handloom.interop.exported import Exported
+
+    exported = Exported(tmp_path, "onnx", 3, 0.077, 1.5e-7)
+    assert exported.agreement.endswith("by at most 0.077, 1.5e-07 of the largest")
+    assert Exported(tmp_path, "onnx", 3, 3e-7, 4e-7).agreement.endswith("by at most 3e-07")
 
 
 def test_a_model_folder_and_a_new_file(handloom: Command, run: Path, tmp_path: Path) -> None:

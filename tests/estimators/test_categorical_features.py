@@ -146,7 +146,7 @@ def test_categories_are_named_by_name_index_or_mask(features: Any) -> None:
 @pytest.mark.parametrize("held_out", ["early_stopping", "X_val"])
 def test_held_out_rows_teach_nothing(held_out: str) -> None:
     """Each row has a number and a category that no other row has."""
-    rows = pd.DataFrame({"x": 2.0 ** np.arange(30), "name": [f"row {n}" for n in range(30)]})
+    rows = pd.DataFrame({"x": np.arange(30.0) ** 2, "name": [f"row {n}" for n in range(30)]})
     rows["name"] = rows["name"].astype("category")
     y = np.arange(30) % 3
     made = classifier(max_iter=2, early_stopping=held_out == "early_stopping")

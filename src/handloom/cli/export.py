@@ -27,6 +27,7 @@ from handloom.interop.exported import Exported
 from handloom.interop.numpy import to_numpy
 from handloom.interop.onnx import to_onnx
 from handloom.interop.onnx.metadata import predictions_name
+from handloom.interop.source.module_names import STAND_IN, is_importable
 from handloom.interop.torch import to_torch
 from handloom.interop.torch.export import paths_of
 from handloom.model import Model
@@ -40,30 +41,16 @@ SHOWN_NAMES = 10
 
 
 class Format(NamedTuple):
-    """A format: the function that writes it, the file by default, and how it is used.
-
-    ``use`` are lines with the path ``{file}``, the name ``{module}`` of a module, and the names
-    ``{rows}`` and ``{predictions}`` of an input and an output.
-    """
+    """A format: the function that writes it, and the file by default."""
 
     write: Callable[..., Exported]
     file: str
-    use: tuple[str, ...]
 
 
 FORMATS = {
-    "onnx": Format(
-        to_onnx,
-        "model.onnx",
-        (
-            'session = onnxruntime.InferenceSession("{file}")',
-            'session.run(["{predictions}"], {rows})',
-        ),
-    ),
-    "torch": Format(
-        to_torch, "model_torch.py", ("import {module}", "{module}.load().predict(rows)")
-    ),
-    "numpy": Format(to_numpy, "model_numpy.py", ("import {module}", "{module}.predict(rows)")),
+    "onnx": Format(to_onnx, "model.onnx"),
+    "torch": Format(to_torch, "model_torch.py"),
+    "numpy": Format(to_numpy, "model_numpy.py"),
 }
 """The formats by name."""
 
@@ -120,7 +107,7 @@ def export(
     model = load_model(run)
     rows = _rows(run, model, data, options)
     exported = chosen.write(model, file, rows=rows, **only_onnx)
-    _say_written(model, exported, chosen, "made-up rows" if rows is None else "rows of the data")
+    _say_written(model, exported, "made-up rows" if rows is None else "rows of the data")
 
 
 def _rows(run: Path, model: Model, data: str | None, options: ImageOptions) -> Any:
@@ -152,7 +139,7 @@ def _first_rows(path: str, columns: Columns) -> MemoryTable:
     return MemoryTable(chunk.take(np.arange(min(len(chunk), COMPARED_ROWS))), table.names)
 
 
-def _say_written(model: Model, exported: Exported, chosen: Format, rows: str) -> None:
+def _say_written(model: Model, exported: Exported, rows: str) -> None:
     """Say what was written, its inputs and outputs, the comparison, and how to use it."""
     for path in (exported.path, *exported.other_files):
         say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
@@ -160,27 +147,48 @@ def _say_written(model: Model, exported: Exported, chosen: Format, rows: str) ->
     if exported.largest_difference is None:
         compared = f"nothing: {exported.not_compared}"
     predictions, onnx = predictions_name(model), exported.format == "onnx"
-    inputs = "feeds(session, frame)" if model.columns is not None else '{"input": rows}'
-    words = {
-        "file": str(short(exported.path)),
-        "module": exported.path.stem,
-        "rows": inputs,
-        "predictions": predictions,
-    }
-    first, *others = chosen.use
+    first, *others = (
+        _use_of_onnx(model, exported, predictions) if onnx else _use_of_python(exported)
+    )
     lines = {
         "takes": _input_of(model, onnx=onnx),
         "returns": _output_of(model, predictions, onnx=onnx),
         "compared": compared,
-        "use": first.format(**words),
+        "use": first,
     }
     for title, line in lines.items():
         say(f"  {title:<9} {line}")
     for line in others:
-        say(f"  {'':<9} {line.format(**words)}")
-    if onnx and model.columns is not None:
-        say(f"  {'':<9} (from handloom.interop.onnx import feeds, or an array for each column)")
+        say(f"  {'':<9} {line}")
     say(f"  {'guide':<9} docs/guides/leaving.md")
+
+
+def _use_of_onnx(model: Model, exported: Exported, predictions: str) -> list[str]:
+    """Return the lines of Python that predict with a file of ONNX, and notes in parentheses."""
+    rows = "feeds(session, frame)" if model.columns is not None else '{"input": rows}'
+    lines = [
+        f'session = onnxruntime.InferenceSession("{short(exported.path)}")',
+        f'session.run(["{predictions}"], {rows})',
+    ]
+    if model.columns is not None:
+        lines.append("(from handloom.interop.onnx import feeds, or an array for each column)")
+    return lines
+
+
+def _use_of_python(exported: Exported) -> list[str]:
+    """Return the lines of Python that predict with a file of Python, and notes in parentheses."""
+    file = exported.path
+    function, after = ("load", "().predict") if exported.format == "torch" else ("predict", "")
+    if not is_importable(file):
+        return [
+            f'{STAND_IN} = runpy.run_path("{short(file)}")',
+            f'{STAND_IN}["{function}"]{after}(rows)',
+            f"({file.stem!r} is no name to import: or rename the file, such as {STAND_IN}.py)",
+        ]
+    lines = [f"import {file.stem}", f"{file.stem}.{function}{after}(rows)"]
+    if file.parent != Path():
+        lines.append(f"(in the folder {short(file.parent)}, or with it in PYTHONPATH)")
+    return lines
 
 
 def _input_of(model: Model, *, onnx: bool) -> str:

@@ -1,7 +1,7 @@
 """The rows on which a written file is compared with its model: raw ones, with the predictions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,14 @@ from handloom.interop.example_table import example_table
 from handloom.interop.raw_columns import raw_table
 from handloom.model import Model
 from handloom.parameters import Array
+
+
+class Figures(NamedTuple):
+    """How far predictions are from the model's, as `handloom.interop.exported.Exported` has it."""
+
+    compared_rows: int
+    largest_difference: float
+    relative_difference: float | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,19 @@ class ComparedRows:
 
     def __len__(self) -> int:
         return len(self.predictions)
+
+    def figures(self, predictions: npt.NDArray[np.floating]) -> "Figures":
+        """Return the figures of an export about other predictions, shape (n, k).
+
+        Raises
+        ------
+        DataError
+            As `difference`.
+        """
+        difference = self.difference(predictions)
+        finite = np.isfinite(self.predictions)
+        largest = float(np.abs(self.predictions).max(initial=0.0, where=finite))
+        return Figures(len(self), difference, difference / largest if largest else None)
 
     def difference(self, predictions: npt.NDArray[np.floating]) -> float:
         """Return the largest absolute difference from other predictions, shape (n, k).

@@ -215,7 +215,7 @@ def test_without_pytorch_nothing_is_compared_and_the_record_says_so(
     monkeypatch.setitem(sys.modules, "torch", None)
     exported = to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "net")
     assert exported.largest_difference is None
-    assert exported.not_compared == "PyTorch is not installed"
+    assert "PyTorch is not installed. Where it is, export again, or" in exported.not_compared
     with pytest.raises(handloom.DataError, match="inputs must be an array"):
         to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "other", rows="rows")
     assert not (tmp_path / "other.py").exists()

@@ -68,9 +68,9 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     text = file_text(exported, module_name(file), figures_of(model))
     compared = compared_rows(exported, rows)
     plain = as_plain_rows(compared.rows, exported.columns)
-    difference = compared.difference(_predictions(text, file, plain))
+    figures = compared.figures(_predictions(text, file, plain))
     write_bytes(file, text.encode())
-    return Exported(file, "numpy", len(compared), difference)
+    return Exported(file, "numpy", *figures)
 
 
 def _predictions(text: str, file: Path, rows: object) -> npt.NDArray[np.floating]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from handloom.data.table import MemoryTable
 from handloom.errors import HandloomError
-from handloom.interop.compared_rows import compared_rows, quiet
+from handloom.interop.compared_rows import Figures, compared_rows, quiet
 from handloom.interop.onnx.feeds import table_feeds
 from handloom.interop.onnx.graph import ValueInfo
 from handloom.model import Model
@@ -23,10 +23,10 @@ class NotComparedError(HandloomError):
     """Nothing was compared; the message is the reason."""
 
 
-def largest_difference(
+def compared_in_runtime(
     content: bytes, model: Model, inputs: list[ValueInfo], rows: object | None
-) -> tuple[int, float]:
-    """Return the number of rows, and the largest absolute difference between their predictions.
+) -> Figures:
+    """Return how far the predictions of a file are from those of its model.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def largest_difference(
         (each,) = inputs
         feeds = {each.name: np.asarray(compared.rows, each.dtype)}
     *_, predictions = runner.run(feeds)
-    return len(compared), compared.difference(predictions)
+    return compared.figures(predictions)
 
 
 class Runner:

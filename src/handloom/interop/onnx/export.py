@@ -8,7 +8,7 @@ from handloom.files import write_bytes
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of, scaled_target
 from handloom.interop.onnx.columns import add_restored_target
-from handloom.interop.onnx.comparison import NotComparedError, largest_difference
+from handloom.interop.onnx.comparison import NotComparedError, compared_in_runtime
 from handloom.interop.onnx.files import model_bytes, require_package
 from handloom.interop.onnx.graph import OLDEST_OPSET, Graph
 from handloom.interop.onnx.layers import add_layers
@@ -122,7 +122,7 @@ def _compared(
 ) -> Exported:
     """Return the result of the export, after the comparison of its predictions."""
     try:
-        count, difference = largest_difference(content, model, graph.inputs, rows)
+        figures = compared_in_runtime(content, model, graph.inputs, rows)
     except NotComparedError as error:
         return Exported(path, "onnx", not_compared=str(error))
-    return Exported(path, "onnx", count, difference)
+    return Exported(path, "onnx", *figures)

@@ -10,6 +10,15 @@ IMPORTED = ("numpy", "torch", "safetensors")
 """The packages that exported files import."""
 
 
+STAND_IN = "model"
+"""The name in examples for a file that cannot be imported by its own."""
+
+
+def is_importable(file: Path) -> bool:
+    """Return whether Python can import a file by its name: ``my_model.py``, not ``my-model.py``."""
+    return file.stem.isidentifier() and not iskeyword(file.stem)
+
+
 def module_name(file: Path) -> str:
     """Return the name by which example code imports a file.
 
@@ -27,4 +36,4 @@ def module_name(file: Path) -> str:
             f"path must not have the name of the module {file.stem}, in whose place Python would "
             f"import the file, got {file.name!r}: name it {file.stem}_model.py"
         )
-    return file.stem if file.stem.isidentifier() and not iskeyword(file.stem) else "model"
+    return file.stem if is_importable(file) else STAND_IN

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from handloom.errors import HandloomError, ModelError, unknown_name
 from handloom.interop.torch.modules import imported
+from handloom.interop.torch.program import LAYERS
 from handloom.layers import (
     ELU,
     GELU,
@@ -50,13 +51,16 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
     Raises
     ------
     ModelError
-        If a module, or an option of one, has no counterpart, or one has hooks.
+        If there is no layer, a module, or an option of one, has no counterpart, or one has hooks.
     """
     nn = imported().nn
     if type(module) is not nn.Sequential:
+        has_layers = type(getattr(module, LAYERS, None)) is nn.Sequential
         raise ModelError(
             f"source must be an nn.Sequential, got {type(module).__name__}, whose forward is code "
-            "of its own: build a network of the same layers, and call from_torch(source, network)"
+            f"of its own: "
+            + f"pass its layers, from_torch(network.{LAYERS}), or " * has_layers
+            + "build a network of the same layers, and call from_torch(source, network)"
         )
     for path, each in module.named_modules():
         if each._forward_hooks or each._forward_pre_hooks:
@@ -65,12 +69,17 @@ def layers_from(module: Any, shape: Shape | None) -> tuple[Shape, list[Converted
                 f"{subject} ({type(each).__name__}) has hooks, which can change its output"
             )
     modules = [each for each in _leaves(nn, module) if type(each[1]) is not nn.Identity]
-    first = modules[0][1] if modules else None
+    if not modules:
+        raise ModelError(
+            "source must have at least one module that is a layer, got "
+            + ("nn.Identity alone" if len(module) else "an empty nn.Sequential")
+        )
+    first = modules[0][1]
     if shape is None:
-        if first is None or type(first) is not nn.Linear:
+        if type(first) is not nn.Linear:
             raise ModelError(
                 f"input_shape must be set where the first module is no Linear, got None for "
-                f"{type(first).__name__ if modules else 'no module'}"
+                f"{type(first).__name__}"
             )
         shape = (first.in_features,)
     current, converted = shape, []

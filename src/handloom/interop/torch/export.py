@@ -18,13 +18,10 @@ from handloom.interop.source.description import figures_of
 from handloom.interop.source.module_names import module_name
 from handloom.interop.source.rows import as_plain_rows
 from handloom.interop.torch.modules import imported
-from handloom.interop.torch.program import program
+from handloom.interop.torch.program import LAYERS, program
 from handloom.interop.torch.sources import source_of_chain
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
-
-LAYERS = "layers"
-"""The attribute of the network in the file that holds its layers."""
 
 
 def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None) -> Exported:
@@ -81,10 +78,12 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     predictions = _predictions(content, code, as_plain_rows(compared.rows, own.columns))
     _write_both(content)
     if predictions is None:
-        reason = "PyTorch is not installed"
+        reason = (
+            "PyTorch is not installed. Where it is, export again, or compare load().predict(rows) "
+            "of the file with Model.predict(rows)"
+        )
         return Exported(code, "torch", not_compared=reason, other_files=(weights,))
-    difference = compared.difference(predictions)
-    return Exported(code, "torch", len(compared), difference, other_files=(weights,))
+    return Exported(code, "torch", *compared.figures(predictions), other_files=(weights,))
 
 
 def paths_of(path: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handloom.errors import ModelError
+from handloom.interop.torch.comparison import require_same_outputs
 from handloom.interop.torch.conversion import layers_from
 from handloom.interop.torch.matching import arrays_at, arrays_from
 from handloom.interop.torch.modules import input_shape_of
@@ -30,7 +31,12 @@ def from_torch(
 
     Arrays are matched by name if the state dict has a module for each layer, as ``nn.Sequential``
     and the files of `handloom.to_torch` have, and otherwise in the order of their modules; each
-    shape is compared. Nothing is unpickled, and no code is run.
+    shape is compared. Nothing is unpickled, and of a file or a state dict no code is run.
+
+    Arrays do not say the options of modules, nor the order of their use. A module that is passed
+    itself therefore runs, on a few made-up rows: a copy in float64 and evaluation mode. If its
+    outputs are not those of the network, it is refused; a softmax, a logarithm of it or a sigmoid
+    at the end may be on one side only. If it does not run on such rows, there is a warning.
 
     Parameters
     ----------
@@ -47,7 +53,8 @@ def from_torch(
         ``nn.Linear``.
     order : sequence of str, optional
         The modules of the state dict in the order of the layers, ``["stem", "head"]``, where that
-        does not follow from names.
+        does not follow from names. Without it, modules that are declared in another order than they
+        are used are taken in the wrong order if their arrays have the same shapes.
 
     Returns
     -------
@@ -59,7 +66,8 @@ def from_torch(
     ------
     ModelError
         If an array is missing, unknown, of another shape or dtype, or not finite; if a module has
-        no counterpart; or if the file is a pickle, or damaged.
+        no counterpart; if a module computes something else than the network; or if the file is a
+        pickle, or damaged.
     FileError
         If the file cannot be read.
     """
@@ -72,6 +80,8 @@ def from_torch(
     shape, chain = input_shape_of(made, input_shape), Chain(made.layers)
     shapes = {name: spec.shape for name, spec in chain.declare(shape).items()}
     arrays = arrays_from(state, chain, shapes, order)
+    if not isinstance(source, str | Path | Mapping):
+        require_same_outputs(source, made.layers, shape, arrays)
     if not made.built:
         made.build(shape, dtype=_dtype(state.values()))
     made.set_weights(arrays)
@@ -98,5 +108,7 @@ def _from_modules(source: Any, input_shape: int | Iterable[int] | None) -> Seque
     network.build(shape, dtype=_dtype(state.values()))
     shapes = {name: array.shape for name, array in network.parameters.weights.items()}
     paths = [path for _, path in converted]
-    network.set_weights(arrays_at(paths, state, Chain(network.layers), shapes))
+    arrays = arrays_at(paths, state, Chain(network.layers), shapes)
+    network.set_weights(arrays)
+    require_same_outputs(source, network.layers, shape, arrays)
     return network

@@ -13,6 +13,9 @@ from handloom.interop.source.text import in_docstring, literal, row_shape
 from handloom.interop.torch.sources import ModuleSource
 from handloom.model import Model
 
+LAYERS = "layers"
+"""The attribute of the network in the file that holds its layers."""
+
 OUTPUTS = {
     "softmax": "torch.softmax(outputs, dim=1)",
     "sigmoid": "torch.sigmoid(outputs)",
