@@ -20,12 +20,13 @@ def as_plain_rows(
     if isinstance(rows, np.ndarray):
         return rows
     mark = None if columns is None else columns.decimal_mark
-    plain = {}
+    cells: dict[str, list[Any]] = {}
     for name, column in rows.chunk.columns.items():
-        values = np.where(column.missing, None, column.values.astype(object)).tolist()
+        pairs = zip(column.values.tolist(), column.missing.tolist(), strict=True)
+        values = [None if missing else value for value, missing in pairs]
         comma = mark is not None and mark.is_comma(name)
-        plain[name] = list(map(_with_comma, values)) if comma else values
-    return plain
+        cells[name] = list(map(_with_comma, values)) if comma else values
+    return cells
 
 
 def _with_comma(cell: Any) -> Any:
