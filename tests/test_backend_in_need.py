@@ -7,6 +7,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,8 @@ def test_the_environment_is_known_where_metadata_cannot_be_read(
         raise error
 
     monkeypatch.setattr("importlib.metadata.version", version)
+    uncached = import_module("handloom.environment")._version_of.__wrapped__
+    monkeypatch.setattr("handloom.environment._version_of", uncached)
     assert environment()["versions"]["numba"] == "unknown"
 
 

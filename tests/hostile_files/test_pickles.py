@@ -19,6 +19,8 @@ pytestmark = linux_only
 SOURCE = Path(handloom.__file__).parent
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 RUNS = {"eval", "exec", "__import__"}
+EXPORTS = ("interop/numpy/export.py", "interop/torch/export.py")
+"""Files that run a text that they have just made, to compare its predictions; none was read."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_nothing_in_a_file_is_run(nodes: list[tuple[str, ast.AST]]) -> None:
         if isinstance(node, ast.Call) and name_of(node.func) in RUNS | {"load", "read_array"}:
             called = ast.unparse(node.func)
             options = {option.arg: ast.unparse(option.value) for option in node.keywords}
-            assert called not in RUNS, place
+            assert called not in RUNS or place.startswith(EXPORTS), place
             if re.fullmatch(r"(np|numpy)\.(load|lib\.format\.read_array)", called):
                 assert options.get("allow_pickle") == "False", place
 
