@@ -19,8 +19,8 @@ pytestmark = linux_only
 SOURCE = Path(handloom.__file__).parent
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
 RUNS = {"eval", "exec", "__import__"}
-EXPORTS = ("interop/numpy/export.py", "interop/torch/export.py")
-"""Files that run a text that they have just made, to compare its predictions; none was read."""
+EXPORTS = ("interop/numpy/export.py", "interop/torch/export.py", "interop/torch/modules.py")
+"""Files of the library that run a text which they have just made; none was read from a file."""
 
 
 @pytest.fixture(scope="module")

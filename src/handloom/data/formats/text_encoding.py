@@ -1,6 +1,7 @@
 """The encoding of a text file: UTF-8, UTF-16 with a byte order mark, or else Windows-1252."""
 
 import codecs
+import os
 import re
 import shlex
 from pathlib import Path
@@ -38,7 +39,8 @@ def encoding_of(path: Path, *, tell: Tell) -> str:
         If it cannot be read.
     """
     with path.open("rb") as file:
-        start = file.read(SCANNED)
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(min(size, SCANNED))  # no more memory than the file needs
         if len(start) == SCANNED:  # no character is cut in two
             start += file.readline(SCANNED)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
