@@ -63,9 +63,12 @@ toc_object_entries_show_parents = "hide"
 linkcode_resolve = sources.link_to_source
 
 # names of other packages are text: links to them would need their inventories from the network
-OTHERS = "abc|collections|contextlib|dataclasses|enum|matplotlib|np|npt|numpy|os|pathlib|typing"
+OTHERS = (
+    "abc|collections|contextlib|dataclasses|enum|matplotlib|np|npt|numpy|os|pathlib|torch|typing"
+)
 nitpick_ignore_regex = [("py:.*", rf"({OTHERS})\..*")]
-nitpick_ignore = [("py:class", "Figure"), ("py:class", "PillowImage")]  # of matplotlib, Pillow
+# of annotations in quotes, which name what is imported late
+nitpick_ignore = [("py:class", name) for name in ("Figure", "PillowImage", "Path", "tuple[str")]
 
 html_theme = "furo"
 html_title = f"Handloom {version}"

@@ -110,19 +110,18 @@ class CompiledRunner:
             return self._steps.run(arrays, order, rates)
         measured: list[Measurement] = []
         make = partial(self._make_steps, measured, order, rates)
-        while len(measured) < len(rates):
-            try:
-                left = self._options.pool.undisturbed(make)
-            except BaseException as error:  # raised again after the steps are counted
-                return RunResult(measured, error=error, update_incomplete=self._counting)
-            if left:
-                done = len(measured)
-                part = order.part(order.first + done, left)
-                rest = self._steps.run(arrays, part, rates[done : done + left])
-                measured += rest.measured
-                if rest.stop_reason is not None or rest.error is not None:
-                    return replace(rest, measured=measured)
-        return RunResult(measured)
+        try:
+            while len(measured) < len(rates):
+                if left := self._options.pool.undisturbed(make):
+                    done = len(measured)
+                    part = order.part(order.first + done, left)
+                    rest = self._steps.run(arrays, part, rates[done : done + left])
+                    measured += rest.measured
+                    if rest.stop_reason is not None or rest.error is not None:
+                        return replace(rest, measured=measured)
+            return RunResult(measured)
+        except BaseException as error:  # raised again after the steps are counted
+            return RunResult(measured, error=error, update_incomplete=self._counting)
 
     def _make_steps(self, measured: list[Measurement], order: Order, rates: Sequence[float]) -> int:
         """Make some of the steps that are not measured yet.
@@ -145,26 +144,49 @@ class CompiledRunner:
             return len(starts) - 1
         optimizer, average = self._steps.optimizer, self._steps.average
         steps = len(rows.starts) - 1
+        steps_before = optimizer.steps
+        averaged_before = 0 if average is None else average.steps
+        count = partial(self._count, measured, len(measured), steps_before, averaged_before, rows)
+        figures: npt.NDArray[np.float64] | None = None
         self._counting = True
-        figures, error = self._compiled.run(
-            rows,
-            np.asarray(rates[:steps], np.float64),
-            steps_before=optimizer.steps,
-            averaged_before=0 if average is None else average.steps,
-        )
-        optimizer.steps += len(figures)
+        try:
+            figures, error = self._compiled.run(
+                rows,
+                np.asarray(rates[:steps], np.float64),
+                steps_before=steps_before,
+                averaged_before=averaged_before,
+            )
+            count(figures)
+        except BaseException as interruption:  # a signal handler's, which may raise at any line
+            if figures is None:
+                raise
+            count(figures)
+            error = interruption
+        self._counting = False
+        if error is not None:
+            raise error
+        return int(len(figures) < steps)
+
+    def _count(
+        self,
+        measured: list[Measurement],
+        measured_before: int,
+        steps_before: int,
+        averaged_before: int,
+        rows: StepRows,
+        figures: npt.NDArray[np.float64],
+    ) -> None:
+        """Count and measure steps that were made; a second call changes nothing."""
+        optimizer, average = self._steps.optimizer, self._steps.average
+        optimizer.steps = steps_before + len(figures)
         if average is not None:
-            average.steps += len(figures)
-        measured += [
+            average.steps = averaged_before + len(figures)
+        measured[measured_before:] = [
             Measurement(loss, penalty, int(correct), int(n), weight, squares**0.5)
             for (loss, penalty, correct, squares, weight), n in zip(
                 figures.tolist(), np.diff(rows.starts).tolist(), strict=False
             )
         ]
-        self._counting = False
-        if error is not None:
-            raise error
-        return int(len(figures) < steps)
 
     def _follow_options(self) -> None:
         """Compile steps anew if an option has changed that the definition reads in every step.

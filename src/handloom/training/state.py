@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -333,11 +333,28 @@ class TrainingState:
         The first step of an epoch shows that the weights before it were good: they become
         ``good_weights``.
         """
-        add = self.progress.add
+        before = replace(self.progress), self.good_weights, self._before_epoch
+        try:
+            self._add_steps(*before, steps, rates)
+        except BaseException:  # a signal handler's, which may raise at any line
+            self._add_steps(*before, steps, rates)
+            raise
+
+    def _add_steps(
+        self,
+        progress: TrainingProgress,
+        good_weights: Array,
+        before_epoch: Array,
+        steps: Sequence[Measurement],
+        rates: Sequence[float],
+    ) -> None:
+        """Add steps to an earlier progress, which becomes that of now; again, it is the same."""
+        after = replace(progress)
         for measured, rate in zip(steps, rates, strict=False):
-            if self.progress.epoch_steps == 0:
-                self.good_weights, self._before_epoch = self._before_epoch, self.good_weights
-            add(measured, rate)
+            after.add(measured, rate)
+        if progress.epoch_steps == 0 < after.epoch_steps:
+            self.good_weights, self._before_epoch = before_epoch, good_weights
+        vars(self.progress).update(vars(after))
 
     def end_epoch(self, validation: Measurement | None, seconds: float) -> EpochRecord:
         """Append the record of the current epoch to the history, and return it."""

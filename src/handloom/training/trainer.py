@@ -520,7 +520,7 @@ class Trainer(AdvisesOnNames):
         started, state.at_step_boundary = time.perf_counter(), False
         with probe.last_step() if probe is not None and last_step else nullcontext():
             result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
-        state.add_steps(result.measured, rates)  # at once: an exception of a signal may come
+            state.add_steps(result.measured, rates)  # at once: an exception of a signal may come
         prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
         state.at_step_boundary = not result.update_incomplete
         for measured in result.measured if self._hooks.has_step_hooks else ():

@@ -34,7 +34,7 @@ def to_numpy(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
     ``x`` and of the arrays of ``self.weights`` by their names, of which the file has the source
     (or that source as a text), and a dict of further arguments: numbers, texts, tuples of them, and
     arrays of floats. It counts only if the class itself defines it, since a subclass may override
-    `forward`. The same holds for a transform.
+    ``forward``. The same holds for a transform.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ class Node:
     name : str
         The name of the node, unique in its graph.
     attributes : dict
-        Its attributes, as `onnx.helper.make_node` takes them.
+        Its attributes, as ``onnx.helper.make_node`` takes them.
     domain : str
         ``""`` is that of the standard operators.
     """
@@ -171,7 +171,7 @@ class Graph:
             A number is added to a name that is taken.
         domain : str
         attributes
-            As `onnx.helper.make_node` takes them.
+            As ``onnx.helper.make_node`` takes them.
         """
         output = self.unused(name or operator.lower())
         self.nodes.append(Node(operator, inputs, (output,), output, attributes, domain))

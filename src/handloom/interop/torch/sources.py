@@ -45,8 +45,8 @@ class ModuleSource:
     Parameters
     ----------
     call : str
-        The expression that makes the module: ``"nn.Linear(784, 32)"``. It knows `torch`, `nn`, and
-        the classes of ``classes``. It may have several lines.
+        The expression that makes the module: ``"nn.Linear(784, 32)"``. It knows ``torch``, ``nn``
+        and the classes of ``classes``. It may have several lines.
     state : mapping of str to array
         The arrays of the module by its own names, ``"weight"``, in its own order of axes; empty if
         there are none, or the layer is not built.
