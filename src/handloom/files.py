@@ -226,16 +226,27 @@ def read_json(path: Path, *, at_most: int = MAX_JSON_BYTES) -> Any:
     ModelError
         If it is too large, or not JSON.
     """
-    try:
-        size = size_of(path)
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror}") from None
+    size = readable_size(path)
     if size > at_most:
         raise ModelError(f"{path}: {size} bytes, expected at most {at_most}")
     try:
         return json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON: {error}") from None
+
+
+def readable_size(path: Path) -> int:
+    """Return the size of a regular file in bytes, before it is read.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it is a folder, a pipe or a device.
+    """
+    try:
+        return size_of(path)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from None
 
 
 def size_of(path: Path) -> int:

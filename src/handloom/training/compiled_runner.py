@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,14 @@ from handloom.parallel.pool import Pool
 from handloom.parameters import Array
 from handloom.training.objective import Measurement
 from handloom.training.runner import Runner, RunResult, StepRunner
+
+
+class _Counts(NamedTuple):
+    """The steps that were measured in a call, made by the optimizer, and averaged."""
+
+    measured: int
+    steps: int
+    averaged: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,23 +153,21 @@ class CompiledRunner:
             return len(starts) - 1
         optimizer, average = self._steps.optimizer, self._steps.average
         steps = len(rows.starts) - 1
-        steps_before = optimizer.steps
-        averaged_before = 0 if average is None else average.steps
-        count = partial(self._count, measured, len(measured), steps_before, averaged_before, rows)
+        before = _Counts(len(measured), optimizer.steps, 0 if average is None else average.steps)
         figures: npt.NDArray[np.float64] | None = None
         self._counting = True
         try:
             figures, error = self._compiled.run(
                 rows,
                 np.asarray(rates[:steps], np.float64),
-                steps_before=steps_before,
-                averaged_before=averaged_before,
+                steps_before=before.steps,
+                averaged_before=before.averaged,
             )
-            count(figures)
+            self._count(measured, before, figures, rows)
         except BaseException as interruption:  # a signal handler's, which may raise at any line
             if figures is None:
                 raise
-            count(figures)
+            self._count(measured, before, figures, rows)
             error = interruption
         self._counting = False
         if error is not None:
@@ -170,18 +177,16 @@ class CompiledRunner:
     def _count(
         self,
         measured: list[Measurement],
-        measured_before: int,
-        steps_before: int,
-        averaged_before: int,
-        rows: StepRows,
+        before: "_Counts",
         figures: npt.NDArray[np.float64],
+        rows: StepRows,
     ) -> None:
         """Count and measure steps that were made; a second call changes nothing."""
         optimizer, average = self._steps.optimizer, self._steps.average
-        optimizer.steps = steps_before + len(figures)
+        optimizer.steps = before.steps + len(figures)
         if average is not None:
-            average.steps = averaged_before + len(figures)
-        measured[measured_before:] = [
+            average.steps = before.averaged + len(figures)
+        measured[before.measured :] = [
             Measurement(loss, penalty, int(correct), int(n), weight, squares**0.5)
             for (loss, penalty, correct, squares, weight), n in zip(
                 figures.tolist(), np.diff(rows.starts).tolist(), strict=False

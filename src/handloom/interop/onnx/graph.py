@@ -132,14 +132,8 @@ class Graph:
         self.inputs.append(ValueInfo(own, kind, row_shape))
         return own
 
-    def output(
-        self,
-        name: str,
-        x: str,
-        row_shape: tuple[int, ...],
-        dtype: npt.DTypeLike | None = None,
-    ) -> str:
-        """Make an array an output, and return the name of the output.
+    def output(self, name: str, x: str, row_shape: tuple[int, ...]) -> str:
+        """Make an array of the graph's dtype an output, and return the name of the output.
 
         Parameters
         ----------
@@ -148,12 +142,9 @@ class Graph:
         x : str
             The name of the array, shape ``(n, *row_shape)``.
         row_shape : tuple of int
-        dtype : dtype, optional
-            By default that of the graph.
         """
         own = self.add("Identity", x, name=name)
-        kind = self.dtype if dtype is None else np.dtype(dtype)
-        self.outputs.append(ValueInfo(own, str(kind), row_shape))
+        self.outputs.append(ValueInfo(own, str(self.dtype), row_shape))
         return own
 
     def add(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.data.transforms import Transform
 from handloom.errors import HandloomError, ModelError
-from handloom.files import FileError, read_bytes, size_of
+from handloom.files import FileError, read_bytes, readable_size
 from handloom.interop.onnx.files import require_package
 from handloom.interop.onnx.graph import ELEMENT_TYPES, numbered
 from handloom.interop.onnx.images import FILTERS_LAST
@@ -100,10 +100,7 @@ def read_proto(path: str | Path) -> "ModelProto":
     from onnx import ModelProto
 
     path = Path(path)
-    try:
-        size = size_of(path)
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror}") from None
+    size = readable_size(path)
     if size > MAX_FILE_BYTES:
         raise FileError(f"{path}: {size:,} bytes, expected at most {MAX_FILE_BYTES:,}")
     proto = ModelProto()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handloom.errors import ModelError
-from handloom.files import FileError, read_bytes, size_of
+from handloom.files import read_bytes, readable_size
 from handloom.interop.torch.arrays import COUNTER
 from handloom.parameters import Array
 
@@ -71,10 +71,7 @@ def _read_file(path: Path) -> Mapping[str, object]:
 
     if path.suffix.lower() in PICKLES:
         raise ModelError(f"{path}: expected a safetensors file. {CONVERT}")
-    try:
-        size_of(path)  # refuses a pipe, which could block forever
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror}") from None
+    readable_size(path)  # refuses a pipe, which could block forever
     content = read_bytes(path)
     try:
         return dict(sorted(load(content).items()))  # a file keeps no order
