@@ -1,6 +1,6 @@
 """``handloom export``: a trained model as a file of ONNX, of PyTorch or of plain NumPy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -28,9 +28,11 @@ from handloom.interop.numpy import to_numpy
 from handloom.interop.onnx import to_onnx
 from handloom.interop.onnx.metadata import predictions_name
 from handloom.interop.source.module_names import STAND_IN, is_importable
+from handloom.interop.source.text import row_shape
 from handloom.interop.torch import to_torch
 from handloom.interop.torch.export import paths_of
 from handloom.model import Model
+from handloom.text import listed
 from handloom.training.run_folder import RunFolder, is_run
 
 COMPARED_ROWS = 256
@@ -194,24 +196,18 @@ def _use_of_python(exported: Exported) -> list[str]:
 def _input_of(model: Model, *, onnx: bool) -> str:
     """Return what a file of a model takes, such as ``"rows (n, 28, 28) of uint8"``."""
     if model.columns is None:
-        shape = ", ".join(map(str, ("n", *model.row_shape)))
-        return f"{'input: ' * onnx}rows ({shape}) of {model.row_dtype}"
+        return f"{'input: ' * onnx}rows {row_shape(model.row_shape)} of {model.row_dtype}"
     columns = [
         f"{each.name} ({'text' if each.kind == 'category' else each.kind})"
         for each in model.columns.inputs
     ]
     shape = ", each (n, 1)" * onnx
-    return f"raw columns{shape}: {_shortened(columns)}"
+    return f"raw columns{shape}: {listed(columns, SHOWN_NAMES)}"
 
 
 def _output_of(model: Model, predictions: str, *, onnx: bool) -> str:
     """Return what a file of a model returns, such as ``"probabilities (n, 2): no, yes"``."""
     names = model.binary_classes or model.class_names
     logits = "logits, " * onnx
-    return f"{logits}{predictions} (n, {len(model.class_names)}): {_shortened(names)}"
-
-
-def _shortened(names: Sequence[str]) -> str:
-    """Return names in one line, of many the first ones."""
-    more = f", ... ({len(names)} in all)" * (len(names) > SHOWN_NAMES)
-    return ", ".join(names[:SHOWN_NAMES]) + more
+    shape = row_shape((len(model.class_names),))
+    return f"{logits}{predictions} {shape}: {listed(names, SHOWN_NAMES)}"
