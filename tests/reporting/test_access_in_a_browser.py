@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.training import network
 
 import handloom
-from handloom import Adam, LayerNorms, Splits, Trainer, silhouettes
+from handloom import Adam, LayerNorms, Trainer, silhouettes
 
 pytest.importorskip("PIL")
 pytest.importorskip("pytest_playwright")
@@ -17,21 +17,12 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def data() -> Splits:
-    return silhouettes(rows=1500, test_rows=300)
-
-
-@pytest.fixture(scope="module")
-def trainer(data: Splits) -> Trainer:
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = silhouettes(rows=1500, test_rows=300)
     own = network(data.train, 24)
     trainer = Trainer(own, Adam(), 5e-3, epochs=5, batch_size=50, callbacks=[LayerNorms()])
-    trainer.fit(data.train, 0.1)
-    return trainer
-
-
-@pytest.fixture(scope="module")
-def page_file(trainer: Trainer, data: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    report = handloom.report(trainer.model(), data, trainer.history)
+    history = trainer.fit(data.train, 0.1)
+    report = handloom.report(trainer.model(), data, history)
     return report.save(tmp_path_factory.mktemp("page") / "report.html")
 
 
@@ -222,8 +213,5 @@ def test_a_link_leads_to_the_contents(page: Any) -> None:
     page.wait_for_function("scrollY < 400")
 
 
-def test_the_epochs_of_the_layers_are_those_that_there_are(page: Any, trainer: Trainer) -> None:
-    diagnosis = trainer.history.diagnosis
-    assert diagnosis is not None
-    *first, last = [str(each.epoch + 1) for each in diagnosis.records]  # on a busy machine fewer
-    assert f"{', '.join(first)} and {last}." in chart_of(page, "updates").inner_text()
+def test_the_epochs_of_the_layers_are_those_that_there_are(page: Any) -> None:
+    assert "after the epochs 1, 2, 4 and 5." in chart_of(page, "updates").inner_text()

@@ -1,5 +1,8 @@
 """A unit is dead if it is 0 for every one of many rows, not only for those first measured."""
 
+from collections.abc import Callable
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -23,7 +26,7 @@ def rare_rows() -> Dataset:
     return Dataset(x, (x[:, 1] > 0).astype(int))
 
 
-def fitted(*, scale: float = 1.0, bias: float = 0.0) -> History:
+def fitted(*, scale: float = 1.0, bias: float = 0.0, epochs: int = 1) -> History:
     """Train a network whose 8 units see the first feature alone, at a rate that changes nothing."""
     made = Sequential([Dense(8), ReLU(), Dropout(0.5), Dense(2)]).build((4,), seed=0)
     weights = made.get_weights()
@@ -31,7 +34,7 @@ def fitted(*, scale: float = 1.0, bias: float = 0.0) -> History:
     weights["0.dense.weights"][0] = scale * np.linspace(0.5, 1.0, 8)
     weights["0.dense.biases"] = np.full(8, bias, np.float32)
     made.set_weights(weights)
-    return Trainer(made, SGD(), 1e-9, epochs=1, batch_size=80).fit(rare_rows())
+    return Trainer(made, SGD(), 1e-9, epochs=epochs, batch_size=80).fit(rare_rows())
 
 
 def test_units_that_are_active_for_rare_rows_are_not_dead() -> None:
@@ -65,6 +68,22 @@ def test_without_time_the_first_rows_are_measured_alone() -> None:
     assert (fractions, rows) == ({"1.relu": 1.0}, 10)
     fractions, rows = dead_fractions(made.replica(), [x, x], go_on=lambda: True)
     assert (fractions, rows) == ({"1.relu": 1.0}, 20)
+
+
+def test_the_search_leaves_time_for_the_measurements_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def take_all(*_: object, go_on: Callable[[], bool]) -> tuple[dict[str, float], int]:
+        while go_on():
+            pass
+        return {}, 256
+
+    clock = count()
+    monkeypatch.setattr(probe, "SHORT_SECONDS", 0.02)
+    monkeypatch.setattr("time.thread_time", lambda: 1e-4 * next(clock))
+    monkeypatch.setattr(probe, "dead_fractions", take_all)
+    done = fitted(bias=-10.0, epochs=5)
+    assert [record.epoch + 1 for record in done.layers] == [1, 2, 4, 5]
 
 
 def test_a_large_network_is_measured_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,11 @@ for a run of many seconds. It is time of the processor, so that other processes 
 measurement."""
 
 SEARCH_FRACTION = 0.5
-"""The fraction of the time that is left which the search for dead units on more rows may take."""
+"""The fraction of the time that is left, after what later measurements need, that the search for
+dead units on more rows may take."""
+
+RESERVED = 2.0
+"""The time that is left for each later measurement, relative to the present one: times vary."""
 
 BEFORE_LAST = 0.5
 """The fraction of this time that measurements before the last epoch may take."""
@@ -121,8 +125,8 @@ class Probe:
                 return
             before = diagnosis.seconds
             with self._timed():
-                self._measure(epoch, diagnosis)
-            self._costs.append(diagnosis.seconds - before)
+                searching = self._measure(epoch, diagnosis)
+            self._costs.append(diagnosis.seconds - before - searching)
 
     def end(self) -> None:
         """Measure after the last epoch of a training that stopped early, unless that was due."""
@@ -208,34 +212,48 @@ class Probe:
         self._state.model.transform(own, x.reshape(len(x), -1))
         return x
 
+    def _chunks(self, sample: "_Sample") -> int:
+        """Return the number of chunks, each as large as the sample, in which the search reads."""
+        most = min(MOST_SEARCHED, SEARCH_PRODUCTS // max(1, len(self._state.network.parameters)))
+        return min(most, len(self._arrays.inputs)) // len(sample.x)
+
     def _search_rows(self, sample: "_Sample") -> Iterator[Array]:
         """Yield the measured rows, and then more, in chunks that are as large and evenly spaced."""
         yield sample.x
-        count, available = len(sample.x), len(self._arrays.inputs)
-        most = min(MOST_SEARCHED, SEARCH_PRODUCTS // max(1, len(self._state.network.parameters)))
-        chunks = min(most, available) // count
-        rows = np.linspace(0, available - 1, chunks * count).astype(np.intp)
+        chunks = self._chunks(sample)
+        last = len(self._arrays.inputs) - 1
+        rows = np.linspace(0, last, chunks * len(sample.x)).astype(np.intp)
         for index in range(1, chunks):
             yield self._inputs(rows[index::chunks])
 
     def _dead(
-        self, epoch: int, layers: Sequence[LayerProbe], sample: "_Sample"
+        self, epoch: int, layers: Sequence[LayerProbe], sample: "_Sample", cost: float
     ) -> tuple[dict[str, float], int]:
-        """Return the dead units of each ReLU layer, on more rows if some are dead on the sample."""
-        if not any(each.dead for each in layers):
-            return {}, len(sample.x)
-        started, left = time.thread_time(), self._allowed(epoch) - self._diagnosis.seconds
-        return dead_fractions(
-            sample.network,
-            self._search_rows(sample),
-            go_on=lambda: time.thread_time() - started < SEARCH_FRACTION * left,
-        )
+        """Return the dead units of each ReLU layer, on more rows if some are dead on the sample.
 
-    def _measure(self, epoch: int, diagnosis: Diagnosis) -> None:
-        """Append a record to the diagnosis."""
+        The search leaves time for the measurements after the epochs that are due before the last,
+        each of which takes about ``cost`` seconds, as this one did, and at most `RESERVED` of it.
+        """
+        ahead = (self._state.total_epochs - 1).bit_length() - (epoch + 1).bit_length()
+        reserved = RESERVED * cost * (1 + max(0, ahead))
+        left = self._allowed(epoch) - self._diagnosis.seconds - reserved
+        started = time.thread_time()
+
+        def go_on() -> bool:
+            return time.thread_time() - started < SEARCH_FRACTION * left
+
+        if not any(each.dead for each in layers) or self._chunks(sample) < 2 or not go_on():
+            return {}, len(sample.x)
+        return dead_fractions(sample.network, self._search_rows(sample), go_on=go_on)
+
+    def _measure(self, epoch: int, diagnosis: Diagnosis) -> float:
+        """Append a record to the diagnosis; return the seconds of the search for dead units."""
+        started = time.thread_time()
         sample = self._load(diagnosis)
         loss, layers = _passes(sample, self._state.loss)
-        dead, dead_rows = self._dead(epoch, layers, sample)
+        measured = time.thread_time()
+        dead, dead_rows = self._dead(epoch, layers, sample, measured - started)
+        searching = time.thread_time() - measured
         initial = {name: norm for name, norm in diagnosis.initial_norms.items() if norm > 0.0}
         norms = self._norms() if initial else {}
         records = [
@@ -250,6 +268,7 @@ class Probe:
         ]
         diagnosis.update_ratios = {}
         diagnosis.records.append(ProbeRecord(epoch, loss, tuple(records), dead_rows))
+        return searching
 
     def _second_moment(self, layer: str) -> tuple[float, ...]:
         """Return quantiles of the optimizer's second moment for the weights of a layer."""
