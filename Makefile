@@ -16,7 +16,8 @@ study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 up
 pictures: $(READY)  ## the pictures of the README, of the study in STUDY
 	$(BIN)/python -m docs.pictures --study $(STUDY)
 
-test: $(READY)  ## the default test suite
+test: $(READY)  ## the default test suite; compiled first, once, is what its processes would each compile
+	$(BIN)/handloom compile
 	$(BIN)/python -m pytest -m "not long and not browser" $(PARALLEL)
 
 test-long: $(READY)  ## everything, the slow checks included

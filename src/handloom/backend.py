@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
+from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Protocol, Self, TypeVar, cast
 
@@ -297,6 +298,26 @@ class FusedBackend(Backend):
         pool = Threads(threads, lanes=lanes, wait=atomics.wait)
         pool.splitter = split_job.SplitJobs(pool.run_in_background)
         return pool
+
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files of `handloom.fused` that compile on this machine."""
+        package: Any = import_module("handloom.fused")
+        modules = {each.name: _fused_module(each.name) for each in iter_modules(package.__path__)}
+        return tuple(
+            name
+            for name, module in modules.items()
+            if module is not None and hasattr(module, "compile_for") and self._available(module)
+        )
+
+    def compile_file(self, name: str) -> None:
+        """Compile the functions of one of `files`, or read them from Numba's cache.
+
+        Raises
+        ------
+        ConfigurationError
+            If one does not compile, unless the backend falls back.
+        """
+        self._compiled_module(name)
 
     def _compiled_module(self, name: str) -> ModuleType | None:
         """Return a file of `handloom.fused` with its functions compiled for the dtype.

@@ -52,6 +52,7 @@ CASES: dict[str, list[tuple[str, ...]]] = {
     "export": [("{run}", "--out", "{out}.onnx"), ("{run}", "--format", HOSTILE), ("{missing}",)],
     "summary": [("{run}",), ("{run}/model",), ("{missing}",), ("{unknown}",)],
     "step": [("--optimizer", HOSTILE)],
+    "compile": [("--dtype", HOSTILE)],
     "data verify": [("{data}",), ("{missing}",)],
     "data show": [
         ("{data}", "--out", "{out}.png"),

@@ -38,6 +38,7 @@ COMMANDS = {
     "summary": "Show a trained network: layers, shapes, parameters.",
     "step": "Print every array of a training step of a tiny network.",
     "data": "Verify a dataset and draw its samples.",
+    "compile": "Compile the fused backend now, not at the first training.",
 }
 """The commands with their help texts; each is in the module of its name."""
 

@@ -1,0 +1,87 @@
+"""``handloom compile``: all compiled code, made beforehand by several processes."""
+
+import multiprocessing
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from typing import Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from handloom.backend import FusedBackend, choose_backend, fused_is_installed
+from handloom.cli.console import say
+from handloom.compilation import watching
+from handloom.errors import MissingExtraError, require_known
+from handloom.parallel.threads import usable_cores
+
+DTYPES = ("float32", "float64")
+
+LONGEST = ("runner", "winograd", "network", "pooling")
+"""The files that take longest to compile, so that no process is left with one at the end."""
+
+Kernels = tuple[str, str]
+"""A dtype, and the name of a file of `handloom.fused`."""
+
+
+def compile(  # noqa: A001 - the name of the command
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The dtype of the weights, float32 or float64; repeat it for both. [default: both]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Compile the fused backend now, not at the first training.
+
+    The code is stored where every later training finds it: beside the package, or in the directory
+    that HANDLOOM_CACHE names. It is for this type of processor.
+
+    Example: handloom compile --dtype float32
+    """
+    if not fused_is_installed():
+        raise MissingExtraError("numba", "fast", "compilation")
+    begin, kernels = time.perf_counter(), []
+    for name in dict.fromkeys(dtype or DTYPES):
+        require_known("dtype", name, DTYPES)
+        kernels += [(name, file) for file in FusedBackend(name).files()]
+    console = Console(stderr=True)
+    compiled = sum(
+        track(
+            compile_all(kernels),
+            "compiling",
+            total=len(kernels),
+            console=console,
+            disable=not console.is_terminal,
+        )
+    )
+    seconds = time.perf_counter() - begin
+    done = f"compiled in {seconds:.0f} s" if compiled else "were compiled already"
+    say(f"the kernels for {' and '.join(dtype or DTYPES)} {done}")
+
+
+def compile_all(kernels: Iterable[Kernels]) -> Iterator[bool]:
+    """Compile files of kernels on all cores; yield for each whether it was not stored yet."""
+    jobs = sorted(kernels, key=lambda each: each[1] not in LONGEST)
+    processes, spawning = min(len(usable_cores()), len(jobs)), multiprocessing.get_context("spawn")
+    # Ctrl-C reaches all processes of a terminal: this one ends the others
+    with spawning.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield from pool.imap_unordered(compile_file, jobs)
+
+
+def compile_file(kernels: Kernels) -> bool:
+    """Compile a file of kernels unless its code is stored; return whether it was compiled.
+
+    Raises
+    ------
+    ConfigurationError
+        If Numba does not work or a function does not compile.
+    """
+    dtype, file = kernels
+    begun: list[bool] = []
+    with watching(lambda: begun.append(True), lambda: None):
+        backend = choose_backend("fused", dtype, weights=0, rows=0, steps=0)
+        cast(FusedBackend, backend).compile_file(file)
+    return bool(begun)
