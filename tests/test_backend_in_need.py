@@ -135,7 +135,9 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name", ["import", *(pytest.param(name, marks=pytest.mark.long) for name in list(BROKEN)[1:])]
+)
 def test_where_numba_does_not_work_a_fit_takes_numpy_and_says_so_once(
     tmp_path: Path, name: str
 ) -> None:

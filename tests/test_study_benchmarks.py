@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from benchmarks import notebook, rounding
+from benchmarks import rounding
 from benchmarks.notebook import evaluated, scaled, trained
 from benchmarks.rounding import moved, perturbed
 from benchmarks.textbook import Textbook
@@ -48,7 +48,9 @@ def test_a_rounding_grows_at_a_high_rate(tmp_path: Path) -> None:
     assert (tmp_path / "rounding.png").exists()
 
 
-@pytest.mark.parametrize("name", notebook.NAMES)
+@pytest.mark.parametrize(
+    "name", ["adam", *(pytest.param(name, marks=pytest.mark.long) for name in ("sgd", "momentum"))]
+)
 def test_a_stopped_training_goes_on_to_the_same_end(name: str, tmp_path: Path) -> None:
     for folder in ("whole", "stopped"):
         (tmp_path / folder).mkdir()

@@ -113,7 +113,7 @@ def survive(tiny_folder: Path, run: Path, kills: int) -> int:
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(
     tiny_folder: Path, whole: Path, tmp_path: Path
 ) -> None:
-    survive(tiny_folder, tmp_path / "run", kills=3)
+    survive(tiny_folder, tmp_path / "run", kills=1)
     assert learned(tmp_path / "run") == learned(whole)
 
 
@@ -125,7 +125,9 @@ def test_a_training_survives_25_kills(tiny_folder: Path, whole: Path, tmp_path: 
     assert learned(tmp_path / "run") == learned(whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM]
+)
 def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
     number: int, tiny_folder: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -25,11 +25,11 @@ Kernels = tuple[str, str]
 """A dtype, and the name of a file of `handloom.fused`."""
 
 
-def compile(  # noqa: A001 - the name of the command
+def compile(
     dtype: Annotated[
         list[str] | None,
         typer.Option(
-            help="The dtype of the weights, float32 or float64; repeat it for both. [default: both]",
+            help="The dtype of the weights, float32 or float64; may be repeated. [default: both]",
             show_default=False,
         ),
     ] = None,
@@ -64,7 +64,7 @@ def compile(  # noqa: A001 - the name of the command
 
 def compile_all(kernels: Iterable[Kernels]) -> Iterator[bool]:
     """Compile files of kernels on all cores; yield for each whether it was not stored yet."""
-    jobs = sorted(kernels, key=lambda each: each[1] not in LONGEST)
+    jobs = sorted(kernels, key=lambda each: (*LONGEST, each[1]).index(each[1]))
     processes, spawning = min(len(usable_cores()), len(jobs)), multiprocessing.get_context("spawn")
     # Ctrl-C reaches all processes of a terminal: this one ends the others
     with spawning.Pool(processes, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
