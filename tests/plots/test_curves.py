@@ -115,6 +115,14 @@ class TestTrainingCurves:
         assert curves(history([2.0, 0.2, 0.02])).axes[1].get_yscale() == "log"
         assert curves(history([2.0, 1.0, 0.5])).axes[1].get_yscale() == "linear"
 
+    @pytest.mark.parametrize("change", [1e-3, 1e-5, 1e-7])
+    def test_ticks_of_a_nearly_constant_loss_differ(self, change: float) -> None:
+        figure = render(curves(history([np.log(10) + change / epoch for epoch in range(1, 9)])))
+        low, high = figure.axes[1].get_ylim()
+        ticks = figure.axes[1].yaxis.get_major_ticks()
+        labels = [tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high]
+        assert len(set(labels)) == len(labels) > 2
+
     def test_accuracy_has_a_linear_axis_however_wide(self) -> None:
         assert curves(history([1.0, 100.0])).axes[0].get_yscale() == "linear"
 

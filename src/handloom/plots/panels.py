@@ -1,5 +1,6 @@
 """Panels of curves: lines, axes, notes and the legend."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -134,7 +135,14 @@ def _scale(panel: "Axes", low: float, high: float, *, linear: bool) -> None:
     else:
         margin = MARGIN * (high - low) or 0.1 * abs(high) or 1.0
         panel.set_ylim(low - margin, high + margin)
-    panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    digits = _digits(low, high)
+    panel.yaxis.set_major_formatter(lambda value, _: f"{value:.{digits}g}")
+
+
+def _digits(low: float, high: float) -> int:
+    """Return how many digits tell the ticks of a range apart: more if it is nearly constant."""
+    largest, span = max(abs(low), abs(high)), high - low
+    return 6 if span <= 0.0 else max(6, math.ceil(math.log10(largest / span)) + 2)
 
 
 def _logarithmic(panel: "Axes", low: float, high: float) -> None:
