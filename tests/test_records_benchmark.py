@@ -14,7 +14,14 @@ from benchmarks.records import protocol, runs
 from benchmarks.records.__main__ import DATA, LOG, PAGE, main
 from benchmarks.records.candidates import CURRENT, VARIANTS, candidates
 from benchmarks.records.log import Log
-from benchmarks.records.page import NOTHING_YET, between, earlier_table, looks_table, row
+from benchmarks.records.page import (
+    NOTHING_YET,
+    between,
+    choices_table,
+    earlier_table,
+    looks_table,
+    row,
+)
 from benchmarks.records.protocol import Protocol, ProtocolError
 from benchmarks.records.runs import Run, trained, validated
 from benchmarks.records.settings import digest, settings_of
@@ -226,6 +233,7 @@ def test_the_commands_run_on_a_few_images(
 def test_the_page_has_the_tables_of_the_log_and_of_the_results() -> None:
     text = PAGE.read_text()
     results = json.loads((ROOT / "docs/records/recipes.json").read_text())["results"]
+    assert between(text, "choices") == choices_table(Log(LOG), DATA)
     assert between(text, "protocol") == looks_table(Log(LOG), DATA)
     assert between(text, "before") == earlier_table(results)
 
@@ -238,3 +246,13 @@ def test_a_row_has_deviation_interval_and_binomial_error() -> None:
     table = looks_table([{**look, "accuracies": [0.9, 0.92], "seconds": [1.0, 2.0]}], DATA)
     assert f"| `mlp` | {ACCURACIES['mlp']} % | **91.00 % ± 1.41** | 2 |" in table
     assert table.endswith("| 2.86 | 1.5 | not run |")
+
+
+def test_the_newest_choice_of_a_recipe_is_told_with_its_differences() -> None:
+    choice = {"kind": "choice", "data": DATA, "recipe": "mlp", "seeds": [1, 2, 3, 4, 5]}
+    compared = {**choice, "chosen": "wide", "differences": {"wide": [0.002, 0.001, 0.003]}}
+    kept = {**choice, "chosen": None, "reason": "kept without a comparison: no time"}
+    line = "| `mlp` | wide | 5 | +0.20 (+0.10 to +0.30) | wide |"
+    assert choices_table([kept, compared], DATA).endswith(f"|\n{line}")
+    assert "| `mlp` | nothing | - | - | as it is: kept" in choices_table([compared, kept], DATA)
+    assert choices_table([compared], "other data") == NOTHING_YET

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.records.candidates import CURRENT, candidates
 from benchmarks.records.log import Log
-from benchmarks.records.page import earlier_table, looks_table, write
+from benchmarks.records.page import choices_table, earlier_table, looks_table, write
 from benchmarks.records.protocol import FEWEST_SEEDS, Protocol, ProtocolError, shown
 from handloom import fashion_mnist, silhouettes
 from handloom.recipes.registry import RECIPES
@@ -54,7 +54,12 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.command == "page":
         results = json.loads((DOCS / EARLIER).read_text())["results"]
-        tables = {"protocol": looks_table(Log(options.log), DATA), "before": earlier_table(results)}
+        entries = list(Log(options.log))
+        tables = {
+            "choices": choices_table(entries, DATA),
+            "protocol": looks_table(entries, DATA),
+            "before": earlier_table(results),
+        }
         write(PAGE, tables)
         print(f"wrote {PAGE}")
         return

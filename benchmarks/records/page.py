@@ -15,6 +15,10 @@ HEAD = (
     "| seconds | minus PyTorch, same seeds |\n|---|---|---|---|---|---|---|---|"
 )
 NOTHING_YET = "No recipe has been looked at under this protocol yet."
+CHOICES_HEAD = (
+    "| recipe | compared with the recipe as it is | seeds | difference, points | chosen |\n"
+    "|---|---|---|---|---|"
+)
 TEST_ROWS = 10_000
 
 
@@ -54,6 +58,25 @@ def looks_table(entries: Iterable[Entry], data: str) -> str:
         seconds = statistics.median(look["seconds"])
         rows.append(row(name, look["accuracies"], seconds, theirs, look["test_rows"]))
     return "\n".join([HEAD, *rows])
+
+
+def choices_table(entries: Iterable[Entry], data: str) -> str:
+    """Return the newest choice of each recipe on a dataset, a line for each candidate."""
+    choices = [each for each in entries if each["kind"] == "choice" and each["data"] == data]
+    newest = {choice["recipe"]: choice for choice in choices}
+    lines = []
+    for name in [name for name in ACCURACIES if name in newest]:
+        choice = newest[name]
+        if choice["chosen"] is None:
+            lines.append(f"| `{name}` | nothing | - | - | as it is: {choice['reason']} |")
+            continue
+        for label, difference in choice["differences"].items():
+            mean, low, high = (100 * each for each in difference)
+            lines.append(
+                f"| `{name}` | {label} | {len(choice['seeds'])} | {mean:+.2f} ({low:+.2f} to "
+                f"{high:+.2f}) | {choice['chosen']} |"
+            )
+    return "\n".join([CHOICES_HEAD, *lines]) if lines else NOTHING_YET
 
 
 def earlier_table(results: Mapping[str, Any]) -> str:
