@@ -104,7 +104,8 @@ def standardized(
 def fashion(_: int) -> tuple[Array, Array, Array, Array]:
     """Return Fashion-MNIST with its own training and test rows, standardized.
 
-    So does the benchmark of the dataset's authors (Xiao, Rasul, Vollgraf 2017).
+    So does the benchmark of the dataset's authors: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel
+    Image Dataset for Benchmarking Machine Learning Algorithms", 2017, arXiv 1708.07747.
     """
     splits = handloom.fashion_mnist()
     train, test = (part.inputs.reshape(len(part), -1) for part in (splits.train, splits.test))

@@ -106,7 +106,8 @@ def sources() -> list[Source]:
             "palmerpenguins",
             FileOf("palmerpenguins", "palmerpenguins/data/penguins.csv"),
             TableOptions("species"),
-            "Horst, Hill, Gorman, palmerpenguins, 2020",
+            'Horst, Hill, Gorman, "palmerpenguins: Palmer Archipelago (Antarctica) penguin data", '
+            "2020",
             "CC0",
             embed=True,
         ),
@@ -116,7 +117,7 @@ def sources() -> list[Source]:
             "vega_datasets",
             FileOf("vega_datasets", "vega_datasets/_data/cars.json"),
             TableOptions("Miles_per_Gallon", drop=("Name", "Year"), drop_missing_targets=True),
-            "Donoho, Ramos, PRIMDATA, 1982, from StatLib",
+            'Donoho, Ramos, "PRIMDATA: Data Sets for Use with PRIM-H", 1982, from StatLib',
             "none stated; the package: MIT",
             embed=True,
         ),
@@ -128,7 +129,7 @@ def sources() -> list[Source]:
             TableOptions(
                 "affair", drop=("affairs",), categorical=("occupation", "occupation_husb")
             ),
-            'Fair, "A Theory of Extramarital Affairs", Journal of Political Economy, 1978',
+            'Fair, "A Theory of Extramarital Affairs", Journal of Political Economy 86, 1978',
             "with permission of the author; the package: BSD-3-Clause",
             embed=True,
         ),
@@ -153,23 +154,32 @@ def of_scikit_learn() -> list[Source]:
     return [
         digits(),
         wine(),
-        _shipped("breast_cancer", "two classes", "Wolberg, Street, Mangasarian, UCI, 1995"),
+        _shipped(
+            "breast_cancer",
+            "two classes",
+            'Wolberg, Street, Mangasarian, "Breast Cancer Wisconsin (Diagnostic)", UCI, 1995',
+        ),
         _shipped(
             "diabetes",
             "a regression",
-            "Efron, Hastie, Johnstone, Tibshirani, Annals of Stat., 2004",
+            'Efron, Hastie, Johnstone, Tibshirani, "Least Angle Regression", Annals of Statistics '
+            "32, 2004",
         ),
     ]
 
 
 def digits() -> Source:
     """Return small images of digits, a column for each pixel."""
-    return _shipped("digits", "ten classes; constant columns", "Alpaydin, Kaynak, UCI, 1998")
+    return _shipped(
+        "digits",
+        "ten classes; constant columns",
+        'Alpaydin, Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998',
+    )
 
 
 def wine() -> Source:
     """Return the smallest table."""
-    return _shipped("wine", "few rows", "Aeberhard, Forina, UCI, 1991")
+    return _shipped("wine", "few rows", 'Aeberhard, Forina, "Wine", UCI, 1991')
 
 
 def _shipped(name: str, kind: str, data: str) -> Source:

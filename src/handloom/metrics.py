@@ -88,7 +88,7 @@ def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     It is the probability that a random positive row has a higher score than a random negative one,
     where a tie counts half. With the ranks ``r`` of all scores in ascending order, from 1, and the
-    mean rank for equal scores (Mann and Whitney, 1947)::
+    mean rank for equal scores::
 
         (sum of r over positive rows - n_1 (n_1 + 1) / 2) / (n_1 n_0)
 
@@ -110,6 +110,11 @@ def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     ------
     DataError
         If the two differ in shape, there are no rows, or a target is not 0 or 1.
+
+    References
+    ----------
+    Mann, Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger than
+    the Other", Annals of Mathematical Statistics 18, 1947.
     """
     positive, values = _binary(targets, scores)
     ones = int(np.count_nonzero(positive))
@@ -125,7 +130,8 @@ def roc_auc(targets: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 def brier_score(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     """Return the Brier score of two classes: ``1 / n  sum_i (p_i - t_i)^2``.
 
-    0 is the best. Predicting 1/2 for all rows has 1/4 (Brier, 1950).
+    0 is the best. Predicting 1/2 for all rows has 1/4. Brier's own score sums over both classes and
+    is twice as large.
 
     Parameters
     ----------
@@ -137,6 +143,11 @@ def brier_score(targets: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     ------
     DataError
         If the two differ in shape, there are no rows, or a target is not 0 or 1.
+
+    References
+    ----------
+    Brier, "Verification of Forecasts Expressed in Terms of Probability", Monthly Weather Review 78,
+    1950.
     """
     positive, values = _binary(targets, probabilities)
     return float(np.square(values - positive).mean())
@@ -256,8 +267,13 @@ class Reliability(NamedTuple):
     def error(self) -> float:
         """The expected calibration error (ECE).
 
-        ``sum_b (n_b / n) |accuracy_b - confidence_b|``, by Naeini, Cooper and Hauskrecht,
-        "Obtaining well calibrated probabilities using Bayesian binning" (2015).
+        ``sum_b (n_b / n) |accuracy_b - confidence_b|``
+
+        References
+        ----------
+        Naeini, Cooper, Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian
+        Binning", AAAI 2015, of two classes; Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern
+        Neural Networks", ICML 2017, of the class that is predicted.
         """
         gaps = np.abs(self.confidence - self.accuracy)
         return float((self.counts / max(self.counts.sum(), 1) * gaps).sum())

@@ -186,7 +186,8 @@ class OneCycle:
     References
     ----------
     Smith, Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
-    Rates", 2017, arXiv 1708.07120. The defaults are PyTorch's.
+    Rates", 2017, arXiv 1708.07120, where the rate rises and falls in straight lines. The half
+    cosines and the defaults are PyTorch's.
     """
 
     learning_rate: float
@@ -231,7 +232,8 @@ class Warmup:
 
     References
     ----------
-    Goyal et al., "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017.
+    Goyal and others, "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", 2017, arXiv
+    1706.02677.
     """
 
     steps: int

@@ -82,7 +82,8 @@ class Flip:
 
     References
     ----------
-    Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, section 3.6, on alternating.
+    Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv 2404.00498, section 3.6,
+    on alternating.
     """
 
     alternating: bool = False
@@ -185,8 +186,9 @@ class Erase:
 
     References
     ----------
-    Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020. There sizes that do
-    not fit are drawn again, and pixels are overwritten with noise.
+    Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020. There the aspect
+    ratio itself is drawn uniformly, sizes that do not fit are drawn again, and pixels are
+    overwritten with noise.
     """
 
     probability: float = 0.5
@@ -341,8 +343,8 @@ def _inside(extent: Floats, relative_start: Floats, size: int) -> npt.NDArray[np
 def _coins(rows: npt.NDArray[np.integer], seed: int) -> npt.NDArray[np.bool_]:
     """Return a fair coin for each row: a hash of seed and row.
 
-    Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators",
-    OOPSLA 2014: SplitMix64.
+    Source: Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, with
+    the mixing function that is there called ``mix64variant13``, as in Java's SplittableRandom.
     """
     start = np.array([seed % (1 << 64)], np.uint64)
     z = _mix(start) + rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)

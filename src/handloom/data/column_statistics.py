@@ -113,7 +113,11 @@ class ColumnStatistics:
         self.counts.update(cells.texts[~cells.missing].tolist())
 
     def _add_numbers(self, values: npt.NDArray[np.float64]) -> None:
-        """Merge mean and squared deviations, as Chan, Golub and LeVeque (1979)."""
+        """Merge mean and squared deviations.
+
+        Source: Chan, Golub, LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+        Sample Variances", Technical Report STAN-CS-79-773, Stanford, 1979.
+        """
         earlier, count = self.rows - self.missing - len(values), len(values)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(values.mean())

@@ -23,7 +23,7 @@ class EpsilonHatAdam(Adam):
         w <- w - r sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
 
     This is `handloom.Adam` with ``epsilon / sqrt(1 - beta2^t)``. Source: Kingma, Ba, "Adam: A
-    Method for Stochastic Optimization", ICLR 2015, the end of section 2.
+    Method for Stochastic Optimization", ICLR 2015, section 2, the last sentence before 2.1.
     """
 
     @property

@@ -13,7 +13,8 @@ from handloom.fused.compiling import compiled
 COMPILES = "handloom.randomness"
 
 ROUNDS = 10
-# Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011, table 2 and section 3.3
+# the multipliers and the Weyl sequence of the key: Salmon, Moraes, Dror, Shaw, "Parallel Random
+# Numbers: As Easy as 1, 2, 3", SC 2011
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 

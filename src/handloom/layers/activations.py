@@ -69,6 +69,10 @@ class ReLU(Activation):
         dx = dy where x > 0, else 0        (the derivative at exactly 0 is taken as 0)
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
+
+    References
+    ----------
+    Nair, Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines", ICML 2010.
     """
 
     kind = "relu"
@@ -125,7 +129,7 @@ class LeakyReLU(Activation):
     References
     ----------
     Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", ICML
-    workshop on deep learning for audio, speech and language processing, 2013.
+    Workshop on Deep Learning for Audio, Speech and Language Processing, 2013.
     """
 
     kind = "leaky_relu"
@@ -228,7 +232,8 @@ class Tanh(Activation):
 
     References
     ----------
-    LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, on zero-centered activations.
+    LeCun, Bottou, Orr, Müller, "Efficient BackProp", in "Neural Networks: Tricks of the Trade",
+    Springer, 1998, section 4.4, on zero-centered activations.
     """
 
     kind = "tanh"

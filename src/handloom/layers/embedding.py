@@ -31,8 +31,9 @@ MOST_INDICES = 1 << 24
 def default_width(categories: int) -> int:
     """Return the width of a vector: ``1.6 categories^0.56`` rounded, at most 600.
 
-    It is the rule of thumb of fastai (Howard, Gugger, "fastai: A Layered API for Deep Learning",
-    Information 11, 2020). A file stores a width only if one was chosen, so the rule must stay.
+    It is the rule of thumb in the code of fastai, ``emb_sz_rule`` (Howard, Gugger, "fastai: A
+    Layered API for Deep Learning", Information 11, 2020, has the library, not the rule). A file
+    stores a width only if one was chosen, so the rule must stay.
     """
     return min(600, round(1.6 * math.pow(categories, 0.56)))
 

@@ -50,8 +50,10 @@ class SiLU(Gated):
 
     References
     ----------
-    Elfwing, Uchibe, Doya, "Sigmoid-weighted linear units for neural network function approximation
-    in reinforcement learning", Neural Networks 107, 2018.
+    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", 2016, arXiv 1606.08415, where it has
+    its name; Elfwing, Uchibe, Doya, "Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning", Neural Networks 107, 2018; Ramachandran, Zoph, Le,
+    "Searching for Activation Functions", 2017, arXiv 1710.05941 (swish).
     """
 
     kind = "silu"
@@ -92,13 +94,13 @@ class GELU(Gated):
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
     The exact gate is the normal cumulative distribution function of ``x``, which NumPy does not
-    have. The approximation needs only an exponential; BERT and GPT-2 were trained with it. Its
-    value is within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within
-    8.7e-4 (at ``|x| = 2.0``). The gradient is that of the approximation.
+    have. The approximation needs only an exponential; GPT-2 was trained with it. Its value is
+    within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within 8.7e-4
+    (at ``|x| = 2.0``). The gradient is that of the approximation.
 
     References
     ----------
-    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", arXiv:1606.08415, 2016.
+    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", 2016, arXiv 1606.08415.
     """
 
     kind = "gelu"

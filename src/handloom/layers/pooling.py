@@ -149,8 +149,8 @@ class MaxPool2D(Pool2D):
 
     References
     ----------
-    Ranzato, Huang, Boureau, LeCun, "Unsupervised Learning of Invariant Feature Hierarchies", CVPR
-    2007.
+    Ranzato, Huang, Boureau, LeCun, "Unsupervised Learning of Invariant Feature Hierarchies with
+    Applications to Object Recognition", CVPR 2007.
     """
 
     kind = "max_pool2d"

@@ -26,7 +26,8 @@ class Poisson(OutputLoss):
 
     References
     ----------
-    McCullagh, Nelder, "Generalized Linear Models", 2nd edition, 1989, section 2.3.
+    McCullagh, Nelder, "Generalized Linear Models", 2nd edition, Chapman and Hall, 1989,
+    section 2.3.
     """
 
     kind = "poisson"

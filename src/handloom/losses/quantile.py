@@ -72,7 +72,7 @@ class Pinball(OutputLoss):
 
     References
     ----------
-    Koenker, Bassett, "Regression Quantiles", Econometrica 46, 1978; Chernozhukov, Fernandez-Val,
+    Koenker, Bassett, "Regression Quantiles", Econometrica 46, 1978; Chernozhukov, Fernández-Val,
     Galichon, "Quantile and Probability Curves Without Crossing", Econometrica 78, 2010, on sorting.
     """
 

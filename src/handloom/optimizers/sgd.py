@@ -79,8 +79,9 @@ class SGD(Optimizer):
 
     References
     ----------
-    Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep
-    learning", ICML 2013.
+    Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational
+    Mathematics and Mathematical Physics 4, 1964; Sutskever, Martens, Dahl, Hinton, "On the
+    importance of initialization and momentum in deep learning", ICML 2013, on Nesterov momentum.
     """
 
     kind = "sgd"

@@ -1,8 +1,12 @@
 """``cnn``: the network of ``cnn-flash``, with random shifts as well, five minutes.
 
-With random flips alone the network overfits after some epochs. Shifts of up to a pixel delay that
-(Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks", 2003), so that more
-than twice as many epochs help, with a larger dropout.
+With random flips alone the network overfits after some epochs. Shifts of up to a pixel delay that,
+so that more than twice as many epochs help, with a larger dropout.
+
+References
+----------
+Simard, Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual
+Document Analysis", ICDAR 2003, on shifts.
 """
 
 from functools import partial

@@ -1,8 +1,11 @@
 """``cnn-record``: the network of ``cnn-flash``, half as wide again, the most accurate recipe.
 
 Images are flipped and shifted as in ``cnn``, for more epochs. Random erasing of a quarter of them
-(Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020) prevents
-overfitting.
+prevents overfitting.
+
+References
+----------
+Zhong, Zheng, Kang, Li, Yang, "Random Erasing Data Augmentation", AAAI 2020.
 """
 
 from functools import partial

@@ -1,10 +1,18 @@
 """``mlp``: two hidden layers of 384 units with batch normalization, a minute of training.
 
-Batch normalization in ghost batches (Ioffe, Szegedy 2015; Hoffer, Hubara, Soudry 2017) allows a
-large learning rate. The small layers leave time for eighty epochs. Flipping images in every other
-epoch (Jordan 2024), shifting them by a pixel (Simard, Steinkraus, Platt, "Best Practices for
-Convolutional Neural Networks", 2003) and a little dropout (Srivastava, Hinton, Krizhevsky,
-Sutskever, Salakhutdinov, "Dropout", JMLR 15, 2014) limit overfitting.
+Batch normalization in ghost batches allows a large learning rate. The small layers leave time for
+eighty epochs. Flipping images in every other epoch, shifting them by a pixel and a little dropout
+limit overfitting.
+
+References
+----------
+Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+Covariate Shift", ICML 2015; Hoffer, Hubara, Soudry, "Train longer, generalize better: closing the
+generalization gap in large batch training of neural networks", NeurIPS 2017, on ghost batches;
+Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, arXiv 2404.00498, on flips; Simard,
+Steinkraus, Platt, "Best Practices for Convolutional Neural Networks Applied to Visual Document
+Analysis", ICDAR 2003, on shifts; Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov,
+"Dropout: A Simple Way to Prevent Neural Networks from Overfitting", JMLR 15, 2014.
 """
 
 from functools import partial

@@ -1,11 +1,16 @@
 """``mlp-flash``: one hidden layer, the quickest recipe, 0.4 seconds.
 
 Settings were compared on a held-out sixth of the training rows; ``docs/records.md`` lists the test
-figures that had been seen before. The largest gains came from batch normalization (Ioffe, Szegedy
-2015), which allows a learning rate several times as large; linear warm-up (Goyal and others,
-"Accurate, Large Minibatch SGD", 2017) and linear decay to zero (Defazio and others, "Optimal Linear
-Decay Learning Rate Schedules", 2023); and a second moment that averages over about ten steps (beta2
-of 0.9), as training has only some hundreds.
+figures that had been seen before. The largest gains came from batch normalization, which allows a
+learning rate several times as large; linear warm-up and linear decay to zero; and a second moment
+that averages over about ten steps (beta2 of 0.9), as training has only some hundreds.
+
+References
+----------
+Ioffe, Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+Covariate Shift", ICML 2015; Goyal and others, "Accurate, Large Minibatch SGD: Training ImageNet in
+1 Hour", 2017, arXiv 1706.02677, on warm-up; Defazio, Cutkosky, Mehta, Mishchenko, "Optimal Linear
+Decay Learning Rate Schedules and Further Refinements", 2023, arXiv 2310.07831.
 """
 
 from functools import partial

@@ -1,7 +1,12 @@
 """``mlp-quick``: two hidden layers with batch normalization, a few seconds.
 
-Three times the epochs of ``mlp-flash``, and label smoothing (Szegedy and others 2016). One layer of
-256 units with dropout is quicker and a little less accurate.
+Three times the epochs of ``mlp-flash``, and label smoothing. One layer of 256 units with dropout is
+quicker and a little less accurate.
+
+References
+----------
+Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, "Rethinking the Inception Architecture for Computer
+Vision", CVPR 2016, section 7, on smoothing.
 """
 
 from functools import partial

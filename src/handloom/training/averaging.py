@@ -49,7 +49,8 @@ class EMA:
     References
     ----------
     Polyak, Juditsky, "Acceleration of Stochastic Approximation by Averaging", SIAM Journal on
-    Control and Optimization 30, 1992, on averaging; the weights of the mean are those of Adam's.
+    Control and Optimization 30, 1992, on averaging, there with equal weights; here the weights are
+    those of Adam's averages.
     """
 
     def __init__(self, decay: float = 0.999) -> None:

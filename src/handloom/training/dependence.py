@@ -159,9 +159,10 @@ def partial_dependence(
 
     References
     ----------
-    Friedman (2001), *Greedy function approximation: a gradient boosting machine*, The Annals of
-    Statistics 29 (5). The curves of single rows: Goldstein, Kapelner, Bleich and Pitkin (2015),
-    *Peeking inside the black box*, Journal of Computational and Graphical Statistics 24 (1).
+    Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 29,
+    2001, section 8.2. The curves of single rows: Goldstein, Kapelner, Bleich, Pitkin, "Peeking
+    Inside the Black Box: Visualizing Statistical Learning with Plots of Individual Conditional
+    Expectation", Journal of Computational and Graphical Statistics 24, 2015.
     """
     require_model(model)
     require_dataset("data", data)

@@ -17,8 +17,8 @@ from handloom.text import printable
 
 LARGE = 100.0
 """The size of inputs or targets above which they are the likely cause. Initial weights are made for
-inputs of about unit size; see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3.
-"""
+inputs of about unit size; see LeCun, Bottou, Orr, Müller, "Efficient BackProp", in "Neural
+Networks: Tricks of the Trade", Springer, 1998, section 4.3."""
 
 INPUT = "the input"
 """The name of the network's input."""

@@ -27,14 +27,14 @@ fewer full-batch steps than `FEWEST_STEPS` is found to be unfinished."""
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-2, 1e-4
 """Ten times, and a tenth, of the usual norm of an update relative to the weights, 1e-3: Karpathy,
-"CS231n: Convolutional Neural Networks for Visual Recognition", Stanford, notes on neural networks
-3."""
+"CS231n: Convolutional Neural Networks for Visual Recognition", Stanford, 2015, notes on neural
+networks 3."""
 
 LARGE_OUTPUT = 100.0
 """The root mean square of a layer's outputs above which steps have ruined its weights: usual
 initial weights keep it near that of the inputs, about 1 (He, Zhang, Ren, Sun, "Delving Deep into
-Rectifiers", ICCV 2015). Other causes are large inputs and large initial weights, which come
-first."""
+Rectifiers: Surpassing Human-Level Performance on ImageNet Classification", ICCV 2015). Other causes
+are large inputs and large initial weights, which come first."""
 
 UNMOVED = 1.1
 """The norm of a layer's weights relative to that of its initial weights below which large outputs
@@ -46,22 +46,24 @@ WORSE, GROWN, RISEN = 1.2, 1.5, 1.1
 epoch relative to that of guessing, with the growth of the weights of a hidden layer; and the last
 measured loss relative to the lowest, with an update of twice `LARGE_UPDATE`. With too large a rate
 the learning curve shows "violent oscillations", and the loss often increases: Goodfellow, Bengio,
-Courville, "Deep Learning", 2016, section 8.3.1. At rates that were chosen on held-out rows neither
-was seen."""
+Courville, "Deep Learning", MIT Press, 2016, section 8.3.1. At rates that were chosen on held-out
+rows neither was seen."""
 
 LARGE_INPUT, SMALL_INPUT, LARGE_TARGET, SMALL_TARGET = 10.0, 1e-3, 100.0, 0.01
 """The scale of features and targets above which initial weights and usual rates are too large, that
 below which features tell nothing, and that below which rates are too large for targets: for unit
-scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", 1998, section 4.3."""
+scale see LeCun, Bottou, Orr, Müller, "Efficient BackProp", in "Neural Networks: Tricks of the
+Trade", Springer, 1998, section 4.3."""
 
 DEAD, MOSTLY_DEAD = 0.5, 0.95
 """The fraction of dead ReLUs, with the symptom and without it. Half of the units are inactive for a
-row at random, 0.5 for all rows is not random: Lu, Shin, Su, Karniadakis, "Dying ReLU and
-Initialization", 2019. (Up to 40 % die at high rates: CS231n, notes on neural networks 1.)"""
+row at random, 0.5 for all rows is not random. On dead units: Lu, Shin, Su, Karniadakis, "Dying ReLU
+and Initialization: Theory and Numerical Examples", Communications in Computational Physics 28,
+2020. (Up to 40 % die at high rates: CS231n, notes on neural networks 1.)"""
 
 SATURATED, VANISHING = 0.5, 1e-2
 """The fraction of saturated outputs, and the gradient at the first layer relative to that at the
-last: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+last: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
 networks", AISTATS 2010. A sigmoid passes on at most a quarter of its gradient."""
 
 VANISHED = 1e-12
@@ -69,12 +71,13 @@ VANISHED = 1e-12
 
 SORTED = 0.9
 """The fraction of consecutive rows of one class, beyond that of a random order, above which batches
-hold one class: for shuffling see Bengio, "Practical Recommendations for Gradient-Based Training of
-Deep Architectures", 2012, section 3.1."""
+hold one class: for shuffling see LeCun, Bottou, Orr, Müller, "Efficient BackProp", in "Neural
+Networks: Tricks of the Trade", Springer, 1998, section 4.2."""
 
 OVERFIT_RISE, OVERFIT_GAP = 1.2, 2.0
 """The validation loss relative to its lowest value, and to the training loss. Early stopping after
-a rise of the validation loss: Prechelt, "Early stopping - but when?", 1998."""
+a rise of the validation loss: Prechelt, "Early Stopping - But When?", in "Neural Networks: Tricks
+of the Trade", Springer, 1998."""
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,9 @@ def permutation_importance(
 
     References
     ----------
-    Breiman (2001), *Random forests*, Machine Learning 45. Fisher, Rudin and Dominici (2019), *All
-    models are wrong, but many are useful*, Journal of Machine Learning Research 20 (177).
+    Breiman, "Random Forests", Machine Learning 45, 2001, on trees; Fisher, Rudin, Dominici, "All
+    Models are Wrong, but Many are Useful: Learning a Variable's Importance by Studying an Entire
+    Class of Prediction Models Simultaneously", JMLR 20, 2019, on any model.
     """
     require_model(model)
     require_dataset("data", data)

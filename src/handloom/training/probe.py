@@ -359,7 +359,7 @@ def guessing(
 def _of_output(name: str, layer: Layer, y: Array, *, hidden: bool) -> LayerProbe:
     """Return the measurements of a layer's output, shape (n, ...); channels are the second axis.
 
-    Saturation is as in Glorot and Bengio, "Understanding the difficulty of training deep
+    Saturation is as in Glorot, Bengio, "Understanding the difficulty of training deep
     feedforward neural networks", AISTATS 2010: outputs near the asymptotes.
     """
     measured = LayerProbe(name, _rms(y), 0.0)

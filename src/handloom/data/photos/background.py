@@ -26,8 +26,8 @@ def fit_background(pixels: Floats, samples: Mask, degree: int = 2) -> Floats:
     """Return the background of an image, of shape (y, x, c).
 
     A polynomial in y and x of degree ``degree`` is fitted to the samples by iteratively reweighted
-    least squares with Tukey's biweight (Beaton and Tukey, "The Fitting of Power Series",
-    Technometrics 16, 1974), which ignores an object that covers a smaller part of the samples.
+    least squares with Tukey's biweight, which ignores an object that covers a smaller part of the
+    samples.
 
     Parameters
     ----------
@@ -35,6 +35,11 @@ def fit_background(pixels: Floats, samples: Mask, degree: int = 2) -> Floats:
     samples : array of bool, shape (y, x)
         The pixels that mostly show the background.
     degree : int
+
+    References
+    ----------
+    Beaton, Tukey, "The Fitting of Power Series, Meaning Polynomials, Illustrated on
+    Band-Spectroscopic Data", Technometrics 16, 1974.
     """
     terms = _terms(pixels.shape, degree)
     chosen = np.flatnonzero(samples)

@@ -29,7 +29,7 @@ class Familiarity:
     r"""The distance of an image from the nearest class of the training data.
 
     It is the Mahalanobis distance from the nearest class mean, with a covariance matrix that all
-    classes share (Lee, Lee, Lee and Shin, "A Simple Unified Framework for Detecting
+    classes share (Lee, Lee, Lee, Shin, "A Simple Unified Framework for Detecting
     Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018), of pixels instead of
     features: the gray levels :math:`x` of the image, averaged to a coarse grid.
 
