@@ -96,13 +96,14 @@ def test_the_windows_of_an_image_are_as_many_times_its_size_as_a_window_has_pixe
 
 def test_for_two_outputs_the_last_product_has_the_other_sign() -> None:
     x, w, points = drawn(4), drawn(3), [0, 1, -1]
-    spread, of_weights = [], []
+    spread: list[list[float]] = []
+    of_weights: list[list[float]] = []
     for point in points:
         others = [other for other in points if other != point]
         spread.append([*np.polynomial.polynomial.polyfromroots(others), 0])
         divisor = math.prod(point - other for other in others)
         of_weights.append([point**e / divisor for e in range(3)])
-    spread.append(np.polynomial.polynomial.polyfromroots(points))
+    spread.append([*np.polynomial.polynomial.polyfromroots(points)])
     of_weights.append([0, 0, 1])
     page = [
         (x[0] - x[2]) * w[0],
