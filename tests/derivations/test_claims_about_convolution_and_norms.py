@@ -250,6 +250,16 @@ def test_each_group_of_a_step_counts_once_in_the_running_statistics() -> None:
     np.testing.assert_allclose(layer.weights["running_variance"], 0.75 + 0.25 * variance)
 
 
+def test_the_sums_in_dx_are_those_of_a_group_and_weights_add_them_up() -> None:
+    whole, x, dy = built(BatchNorm(ghost_batch=3), 2), drawn(7, 2), drawn(7, 2, seed=1)
+    dx, dscale = gradient(whole, x, dy), np.zeros(2)
+    for group in (np.s_[:3], np.s_[3:]):
+        alone = built(BatchNorm(), 2)
+        np.testing.assert_allclose(gradient(alone, x[group], dy[group]), dx[group], atol=1e-12)
+        dscale += alone.gradients["scale"]
+    np.testing.assert_allclose(whole.gradients["scale"], dscale, rtol=1e-9)
+
+
 def test_the_factor_hardly_corrects_the_variance_of_dependent_pixels() -> None:
     images = np.repeat(drawn(2, 2000, 1, 1), 100, axis=2)  # 2 images of 100 equal pixels
     layer = BatchNorm(momentum=0.0)

@@ -217,3 +217,9 @@ def test_a_target_of_a_half_is_negative_and_so_is_a_logit_of_0() -> None:
     z = np.array([[0.0], [0.0], [1.0], [1.0], [0.0]])
     correct = [loss.correct(z[i : i + 1], targets[i : i + 1]) for i in range(5)]
     assert correct == [1, 1, 0, 1, 0]
+
+
+def test_the_loss_of_a_large_correct_logit_is_not_rounded_to_0() -> None:
+    loss = BinaryCrossEntropy()(np.array([[20.0]], np.float32), np.array([1]))[0]
+    assert loss == pytest.approx(math.exp(-20), rel=1e-6)
+    assert np.log(np.float32(1) + np.exp(np.float32(-20))) == 0  # the logarithm of the sum is
