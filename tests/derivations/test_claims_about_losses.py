@@ -3,20 +3,28 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tests.helpers.gradients import Float64
 
 from handloom import (
     BinaryCrossEntropy,
     CategoricalCrossEntropy,
+    Dataset,
+    Dense,
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
     Pinball,
     Poisson,
+    Sequential,
+    Softmax,
     SoftmaxCrossEntropy,
+    Trainer,
 )
-from handloom.losses import RowLoss
+from handloom.layers import Layer
+from handloom.losses import Loss, RowLoss
+from handloom.parameters import Array
 
 TARGETS = np.random.default_rng(0).standard_normal((101, 1))
 
@@ -131,3 +139,87 @@ def test_the_loss_of_a_large_logit_keeps_its_digits() -> None:
     loss = BinaryCrossEntropy()(np.array([[z]]), np.array([[t]]))[0]
     assert loss == pytest.approx(exact, rel=1e-6)
     assert abs(float(max(z, np.float32(0)) - t * z) / exact - 1) > 0.01  # the difference is not
+
+
+def test_a_trainer_differentiates_every_softmax_but_the_last_one_of_a_classifier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[None] = []
+    backward = Softmax.backward
+
+    def counting(self: Softmax, dy: Array, *, need_dx: bool = True) -> Array | None:
+        calls.append(None)
+        return backward(self, dy, need_dx=need_dx)
+
+    monkeypatch.setattr(Softmax, "backward", counting)
+    x, classes = np.random.default_rng(0).standard_normal((6, 3)), np.array([0, 1, 2] * 2)
+    rows: list[tuple[Loss, Array | npt.NDArray[np.int64], list[Layer], bool]] = [
+        (SoftmaxCrossEntropy(), classes, [Dense(3), Softmax()], False),
+        (SoftmaxCrossEntropy(), classes, [Dense(3), Softmax(), Dense(3)], True),
+        (MeanSquaredError(), np.eye(3)[classes], [Dense(3), Softmax()], True),
+    ]
+    for loss, targets, layers, expected in rows:
+        calls.clear()
+        network = Sequential(layers).build((3,), dtype=np.float64)
+        trainer = Trainer(network, "sgd", 0.1, epochs=1, batch_size=6, loss=loss, backend="numpy")
+        trainer.fit(Dataset(x, targets))
+        assert bool(calls) == expected
+
+
+def test_a_probability_that_underflows_is_lost_to_the_logarithm_and_not_to_the_sum() -> None:
+    z = np.array([[0.0, 200.0]], np.float32)
+    np.testing.assert_array_equal(Softmax().forward(z), [[0, 1]])
+    assert SoftmaxCrossEntropy()(z, np.array([0]))[0] == 200
+
+
+def test_a_softmax_in_front_of_a_loss_of_logits_is_computed_twice_with_a_warning() -> None:
+    p = np.array([[0.5, 0.5], [0.25, 0.75]])
+    with pytest.warns(UserWarning, match="takes logits"):
+        twice = SoftmaxCrossEntropy()(p, np.array([0, 1]))[0]
+    once = SoftmaxCrossEntropy()(np.log(p), np.array([0, 1]))[0]
+    assert once == pytest.approx(-np.log([0.5, 0.75]).mean())
+    assert twice > once + 0.05
+
+
+def test_an_infinite_logit_gives_what_the_loss_says() -> None:
+    def value(z: float, target: int, smoothing: float = 0.0) -> float:
+        return SoftmaxCrossEntropy(smoothing)(np.array([[z, 0.0]]), np.array([target]))[0]
+
+    assert math.isnan(value(math.inf, 0))
+    assert math.isnan(value(math.inf, 1))
+    assert value(-math.inf, 1) == 0
+    assert value(-math.inf, 0) == math.inf
+    assert math.isnan(value(-math.inf, 0, 0.1))
+
+
+def test_a_smoothed_loss_is_above_zero_for_correct_predictions_too() -> None:
+    """The least value is the entropy of the smoothed target."""
+    smooth = np.array([0.95, 0.05])
+    entropy = -(smooth * np.log(smooth)).sum()
+    best = math.log(19)
+    values = [
+        SoftmaxCrossEntropy(0.1)(np.array([[z, 0.0]]), np.array([0]))[0]
+        for z in (best, best - 0.1, best + 0.1)
+    ]
+    assert values[0] == pytest.approx(entropy, rel=1e-12)
+    assert min(values) == values[0] > 0.1
+
+
+def test_the_binary_loss_of_a_row_is_the_sum_over_its_outputs() -> None:
+    z, t = np.random.default_rng(0).standard_normal((7, 3)), np.eye(7, 3)
+    p = 1 / (1 + np.exp(-z))
+    rows = -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(axis=1)
+    assert BinaryCrossEntropy()(z, t)[0] == pytest.approx(rows.mean(), rel=1e-12)
+
+
+def test_a_target_of_a_half_is_negative_and_so_is_a_logit_of_0() -> None:
+    loss, targets = BinaryCrossEntropy(), np.array([0.0, 0.5, 0.5, 1.0, 1.0])
+    z = np.array([[0.0], [0.0], [1.0], [1.0], [0.0]])
+    correct = [loss.correct(z[i : i + 1], targets[i : i + 1]) for i in range(5)]
+    assert correct == [1, 1, 0, 1, 0]
+
+
+def test_the_loss_of_a_large_correct_logit_is_not_rounded_to_0() -> None:
+    loss = BinaryCrossEntropy()(np.array([[20.0]], np.float32), np.array([1]))[0]
+    assert loss == pytest.approx(math.exp(-20), rel=1e-6)
+    assert np.log(np.float32(1) + np.exp(np.float32(-20))) == 0  # the logarithm of the sum is

@@ -61,7 +61,7 @@ class BatchNorm(Layer):
     nothing.
 
     A training pass keeps ``x`` for backward, and for each group ``mu``, ``1 / sigma`` and the slice
-    of its rows; ``x - mu`` is recomputed, which costs less than keeping it.
+    of its rows; ``x - mu`` is recomputed, since it would take the memory of ``x`` once more.
 
     Parameters
     ----------
@@ -268,12 +268,12 @@ class BatchNorm(Layer):
         return mean, variance
 
     def _normalize(self, features: Array, mean: Array, inverse: Array, out: Array) -> None:
-        """Write ``scale (x - mu) / s + shift``."""
+        """Write ``scale (x - mu) / sigma + shift``."""
         factor = self.weights["scale"] * inverse
         self._standardize(features, mean, factor, self.weights["shift"], out)
 
     def _inverse_deviation(self, variance: Array) -> Array:
-        """Return ``1 / s``."""
+        """Return ``1 / sigma``."""
         inverse: Array = 1.0 / np.sqrt(variance + self.epsilon)
         return inverse
 

@@ -38,7 +38,8 @@ class Conv2D(Layer):
     """A 2-D convolutional layer over images.
 
     Forward and, given ``dy``, backward, with ``s`` the stride, for every row of the batch, output
-    pixel ``(u, v)`` and filter ``f``; ``x`` is zero outside of the image::
+    pixel ``(u, v)`` and filter ``f``; ``x`` is here the padded image, ``p`` and ``q`` count its
+    pixels, and the ``dx`` of added zeros is dropped::
 
         y[f, u, v]     = b[f] + sum over i, j, c of x[c, s u + i, s v + j] W[i, j, c, f]
 
@@ -48,8 +49,8 @@ class Conv2D(Layer):
                          of dy[f, u, v] W[i, j, c, f]
 
     (This is a cross-correlation: the kernel is not flipped.) Images have shape ``(n, c, y, x)``;
-    the output has shape ``(n, f, (y + p - k) // s + 1, (x + p - k) // s + 1)`` for windows of
-    ``k x k`` and ``p`` zeros added to a side; its channels are last in memory.
+    the output has shape ``(n, f, (y - K) // s + 1, (x - K) // s + 1)``, with ``y`` and ``x`` after
+    padding, for windows of ``K`` by ``K``; its channels are last in memory.
 
     The sums are computed by one of two algorithms: as one matrix product of all windows
     (`handloom.layers.im2col`) or, for 3 x 3 windows on many channels where it is compiled, by
@@ -61,7 +62,7 @@ class Conv2D(Layer):
     filters : int
         The number of output channels, ``f``.
     size : int
-        The kernel size: the side of a window, ``k``.
+        The kernel size: the side of a window, ``K``.
     stride : int
         The distance between windows in pixels, ``s``.
     padding : int, "same" or "valid"
@@ -69,9 +70,9 @@ class Conv2D(Layer):
         of the same size at stride 1 (in general ``ceil(y / s)``; an odd one goes after);
         ``"valid"``: none.
     biases : bool
-        Whether there are biases; a normalization that follows makes them superfluous.
+        Whether there are biases; a `BatchNorm` that follows directly subtracts them again.
     weights : str or Initializer
-        The initializer of the weights, shape ``(k, k, c, f)``; the biases start at zero.
+        The initializer of the weights, shape ``(K, K, c, f)``; the biases start at zero.
     weights_l1, weights_l2, biases_l1, biases_l2 : float
         The strengths of the penalties; see `handloom.Dense`.
 
@@ -132,7 +133,7 @@ class Conv2D(Layer):
             )
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
-        """Declare weights of shape (k, k, c, f) and biases of shape (f,).
+        """Declare weights of shape (K, K, c, f) and biases of shape (f,).
 
         Raises
         ------
@@ -268,7 +269,7 @@ class Conv2D(Layer):
     def _algorithm(self, windows: Windows, w: Array) -> ConvolutionAlgorithm:
         """Return the algorithm, which depends on shapes and backend only.
 
-        Winograd's many passes over tiles are faster only if they are compiled.
+        Winograd's many passes over tiles are made only where they are compiled.
         """
         if self._winograd is not None and Winograd.suits(windows, self.filters):
             return Winograd(windows, self.filters, w.itemsize, self._winograd)

@@ -31,9 +31,10 @@ MOST_INDICES = 1 << 24
 def default_width(categories: int) -> int:
     """Return the width of a vector: ``1.6 categories^0.56`` rounded, at most 600.
 
-    It is the rule of thumb in the code of fastai, ``emb_sz_rule`` (Howard, Gugger, "fastai: A
-    Layered API for Deep Learning", Information 11, 2020, has the library, not the rule). A file
-    stores a width only if one was chosen, so the rule must stay.
+    It is the rule of thumb in fastai's documentation of ``emb_sz_rule`` (Howard, Gugger, "fastai: A
+    Layered API for Deep Learning", Information 11, 2020, has the library, not the rule), which
+    counts the missing value as a category. A file stores a width only if one was chosen, so the
+    rule must stay.
     """
     return min(600, round(1.6 * math.pow(categories, 0.56)))
 
@@ -42,10 +43,10 @@ class Embedding(Layer):
     """Replaces columns of category indices by learned vectors, and passes the other columns on.
 
     Each index column ``c`` has a table ``E_c``, with a row for each index. Forward and, given
-    ``dy``, backward, for rows ``i`` of ``d`` columns, ``m`` of them index columns::
+    ``dy``, backward, for rows ``i`` with the index columns ``a``, ``b``, ...::
 
         y_i     = [E_a[x_ia], E_b[x_ib], ..., the other columns of x_i]
-        dE_c[k] = sum of the part of dy_i for c, over the rows i with x_ic = k
+        dE_c[e] = sum of the part of dy_i for c, over the rows i with x_ic = e
         dx      = the part of dy for the other columns; 0 for index columns
 
     A row of ``y`` begins with the vectors, in the order of their columns, as one block; the other

@@ -13,13 +13,13 @@ from handloom.parameters import Array
 class GlobalAveragePool2D(Layer):
     """Global average pooling: the mean of each channel, over all its pixels.
 
-    Forward and, given ``dy``, backward, for every image and channel, with ``m`` pixels::
+    Forward and, given ``dy``, backward, for every image and channel, with ``N`` pixels::
 
-        y        = sum over p, q of x[p, q] / m
-        dx[p, q] = dy / m
+        y        = sum over p, q of x[p, q] / N
+        dx[p, q] = dy / N
 
-    ``x`` and ``dx`` have shape ``(n, c, y, x)``, ``y`` and ``dy`` shape ``(n, c)``. Its output does
-    not depend on the size of an image, and a dense layer may follow without `Flatten`.
+    ``x`` and ``dx`` have shape ``(n, c, y, x)``, ``y`` and ``dy`` shape ``(n, c)``, which does not
+    depend on the size of an image: a dense layer may follow without `Flatten`.
 
     References
     ----------

@@ -22,7 +22,8 @@ class Im2col(ConvolutionAlgorithm):
         dW = C^T dy
         dC = dy W^T, each entry added to the pixel that it was copied from
 
-    ``C`` is computed again in backward: a copy costs less than keeping it.
+    ``C`` is computed again in backward: kept, it would take up to ``size^2`` times the memory of
+    ``x``.
 
     References
     ----------

@@ -17,23 +17,24 @@ from handloom.parameters import Array, ParameterSpec
 class LayerNorm(Layer):
     """Layer normalization of every row over its features.
 
-    Forward and, given ``dy``, backward, for every row; means run over its ``d`` features::
+    Forward and, given ``dy``, backward, for every row; means run over its ``d`` entries::
 
-        mu = mean of x,  var = mean of (x - mu)^2,  s = sqrt(var + epsilon)
-        z  = (x - mu) / s
+        mu = mean of x,  var = mean of (x - mu)^2,  sigma = sqrt(var + epsilon)
+        z  = (x - mu) / sigma
         y  = scale z + shift
 
         dscale = sum over rows of dy z,  dshift = sum over rows of dy
         g  = dy scale
-        dx = (g - mean of g - z (mean of g z)) / s
+        dx = (g - mean of g - z (mean of g z)) / sigma
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``; ``scale`` and ``shift`` have the
-    shape of a row. Training and inference are the same, and rows do not depend on each other.
+    shape of a row. Training and inference are the same, and rows do not depend on each other. A row
+    with one entry has ``z = 0``: its output is ``shift``, whatever the input.
 
     Parameters
     ----------
     epsilon : float
-        Added to the variance for numerical stability.
+        Added to the variance for numerical stability, above 0.
 
     Raises
     ------

@@ -19,9 +19,9 @@ class Pool2D(Layer):
     Parameters
     ----------
     size : int
-        The side of a window, ``k``.
+        The side of a window, ``K``.
     stride : int, optional
-        The distance between windows in pixels; by default ``k``, so that they do not overlap.
+        The distance between windows in pixels; by default ``K``, so that they do not overlap.
         Pixels that no window covers, at the right, below or between windows, are ignored: their
         ``dx`` is zero.
 
@@ -126,21 +126,21 @@ class MaxPool2D(Pool2D):
     """Max pooling: the largest entry of each window.
 
     Forward and, given ``dy``, backward, for every image and channel, with ``s`` the stride and
-    ``i``, ``j`` from 0 to ``k - 1``::
+    ``i``, ``j`` from 0 to ``K - 1``::
 
         y[u, v]  = max over i, j of x[s u + i, s v + j]
         dx[p, q] = sum of dy[u, v] over the windows (u, v) whose first maximum is x[p, q]
 
     Of equal entries the first in row-major order counts. A window that holds a NaN gives NaN, and
     its ``dy`` is dropped. ``dy`` is finite. ``x`` and ``dx`` have shape ``(n, c, y, x)``, ``y`` and
-    ``dy`` shape ``(n, c, (y - k) // s + 1, (x - k) // s + 1)``.
+    ``dy`` shape ``(n, c, (y - K) // s + 1, (x - K) // s + 1)``.
 
     Parameters
     ----------
     size : int
-        The side of a window, ``k``.
+        The side of a window, ``K``.
     stride : int, optional
-        The distance between windows in pixels; by default ``k``.
+        The distance between windows in pixels; by default ``K``.
 
     Raises
     ------
@@ -213,20 +213,20 @@ def max_pool_backward(x: Array, y: Array, dy: Array, size: int, stride: int, out
 class AveragePool2D(Pool2D):
     """Average pooling: the mean of each window.
 
-    Forward and, given ``dy``, backward, with ``s`` the stride and ``i``, ``j`` from 0 to ``k - 1``,
+    Forward and, given ``dy``, backward, with ``s`` the stride and ``i``, ``j`` from 0 to ``K - 1``,
     for every image and channel::
 
-        y[u, v]  = sum over i, j of x[s u + i, s v + j] / k^2
-        dx[p, q] = sum of dy[u, v] / k^2 over the windows that hold (p, q)
+        y[u, v]  = sum over i, j of x[s u + i, s v + j] / K^2
+        dx[p, q] = sum of dy[u, v] / K^2 over the windows that hold (p, q)
 
     Shapes are those of `MaxPool2D`. `GlobalAveragePool2D` has one window, the whole image.
 
     Parameters
     ----------
     size : int
-        The side of a window, ``k``.
+        The side of a window, ``K``.
     stride : int, optional
-        The distance between windows in pixels; by default ``k``.
+        The distance between windows in pixels; by default ``K``.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class Softmax(Layer):
     `SoftmaxCrossEntropy` computes softmax and cross-entropy together, from the logits. With this
     loss, a `Trainer` leaves out a softmax that is the network's last layer. Code that calls the
     loss by hand must pass it the logits, as `Sequential.without_activation` returns them: of
-    probabilities, the loss would compute the softmax again, without an error.
+    probabilities, the loss computes the softmax again, with no more than a warning.
     """
 
     kind = "softmax"

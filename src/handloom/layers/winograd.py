@@ -22,7 +22,7 @@ from handloom.parallel.partition import blocks, even_block_size, images_per_bloc
 from handloom.parameters import Array
 
 MANY_CHANNELS = 16
-"""The numbers of channels and of filters from which Winograd's algorithm is faster."""
+"""The numbers of channels and of filters from which Winograd's algorithm is used."""
 
 TILE = 4
 """Outputs of a tile along one axis, also the distance between tiles."""

@@ -93,10 +93,10 @@ class _ClassLoss(RowLoss):
 class SoftmaxCrossEntropy(_ClassLoss):
     """Categorical cross-entropy from logits: softmax and cross-entropy in one step.
 
-    For a row of logits ``z`` with class ``c``, where ``[j = c]`` is 1 for that class and else 0::
+    For a row of logits ``z`` with class ``t``, where ``[j = t]`` is 1 for that class and else 0::
 
-        loss = log sum_j exp(z_j) - z_c
-        dz_j = softmax(z)_j - [j = c]
+        loss = log sum_j exp(z_j) - z_t
+        dz_j = softmax(z)_j - [j = t]
 
     and for a row of class probabilities ``t``, of which a class index is the one-hot case::
 
@@ -112,7 +112,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
     With label smoothing, targets are replaced by a mixture with equal probabilities of all ``k``
     classes::
 
-        t_j <- (1 - s) t_j + (s / k) sum_i t_i
+        t_j <- (1 - alpha) t_j + (alpha / k) sum_i t_i
 
     and the value is the cross-entropy with these: it is above zero for correct predictions too.
     Class indices and rows of probabilities are smoothed alike. A row's weight, class weights
@@ -127,7 +127,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
     Parameters
     ----------
     label_smoothing : float
-        The smoothing ``s``, at least 0 and below 1.
+        The smoothing ``alpha``, at least 0 and below 1.
 
     Raises
     ------
@@ -204,7 +204,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
 
         With the shifted logits ``z``, whose largest is 0::
 
-            loss <- loss + s (z_c - mean of z)        dz_j <- dz_j + s [j = c] - s / k
+            loss <- loss + alpha (z_t - mean of z)    dz_j <- dz_j + alpha [j = t] - alpha / k
         """
         s, k, index = self.label_smoothing, logits.shape[1], np.arange(len(logits))
         shifted = logits - row_maxima(logits)
