@@ -134,8 +134,8 @@ def test_winograd_is_used_from_as_many_channels_filters_and_outputs_as_the_page_
         windows = Windows.over("conv2d", (channels, side, side), size, stride, "same")
         return Winograd.suits(windows, filters)
 
-    assert suits(16, 16, 3)
-    others = [(15, 16, 3), (16, 15, 3), (16, 16, 2), (16, 16, 9, 5, 1), (16, 16, 9, 3, 2)]
+    assert suits(4, 4, 3)
+    others = [(3, 4, 3), (4, 3, 3), (4, 4, 2), (4, 4, 9, 5, 1), (4, 4, 9, 3, 2)]
     assert not any(suits(*other) for other in others)
     layer, windows = built(Conv2D(16, 3), 16, 9, 9), Windows.over("", (16, 9, 9), 3, 1, 0)
     assert isinstance(layer._algorithm(windows, layer.weights["weights"]), Im2col)  # NumPy
@@ -154,7 +154,7 @@ def three_convolutions(channels: int) -> Iterable[Conv2D]:
         yield layer
 
 
-@pytest.mark.parametrize(("channels", "images"), [(16, 48), (256, 6)])
+@pytest.mark.parametrize(("channels", "images"), [(4, 48), (16, 48), (256, 6)])
 def test_the_error_of_winograd_in_float32_is_that_of_the_page(channels: int, images: int) -> None:
     x = drawn(images, channels, 12, 12).astype(np.float32)
     fast, plain, layer = three_convolutions(channels)

@@ -21,8 +21,12 @@ from handloom.layers.windows import Windows
 from handloom.parallel.partition import blocks, even_block_size, images_per_block
 from handloom.parameters import Array
 
-MANY_CHANNELS = 16
-"""The numbers of channels and of filters from which Winograd's algorithm is used."""
+FEWEST_CHANNELS = 4
+"""The numbers of channels and of filters from which Winograd's algorithm is used.
+
+From 4 to 16 of them, forward and backward take 0.4 to 0.7 of the time of im2col, with 1 to 3 (the
+colors of an image) up to three times as long.
+"""
 
 TILE = 4
 """Outputs of a tile along one axis, also the distance between tiles."""
@@ -107,7 +111,7 @@ class Winograd(ConvolutionAlgorithm):
     @staticmethod
     def suits(windows: Windows, filters: int) -> bool:
         """Return whether the algorithm applies to these windows, and is worth its transforms."""
-        many = min(windows.channels, filters) >= MANY_CHANNELS
+        many = min(windows.channels, filters) >= FEWEST_CHANNELS
         large = min(windows.rows, windows.columns) >= TILE - 1  # else most of a tile is padding
         return windows.size == 3 and windows.stride == 1 and many and large
 
