@@ -97,9 +97,9 @@ written predictions are compared with `Model.load(...).predict(frame)`.
 
 ## What it does not show
 
-A table has few test rows: of `wine` 36. The splits are of one table each, and the intervals are
-about other splits of that table, not about other tables. Networks are one choice for tables of
-this size; trees and linear models are not compared.
+A table has few test rows: of `wine` 36. The splits are of one table each, and the widened
+intervals are about other rows of the same kind, not about other kinds of tables. Networks are one
+choice for tables of this size; trees and linear models are not compared.
 """
 
 

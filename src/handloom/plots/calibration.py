@@ -73,7 +73,10 @@ def calibration(
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     measured = reliability(confidence, predicted == evaluation.targets, bins)
     with drawing(title, evaluation.dataset):
-        subtitle = f"expected calibration error (ECE): {100 * measured.error:.1f} %"
+        subtitle = (
+            f"expected calibration error (ECE): {100 * measured.error:.1f} %; of a calibrated "
+            f"model, by chance: {100 * measured.chance:.1f} %"
+        )
         figure = new_figure(7.5, 8.5, headline(evaluation.dataset, title))
         diagram, rows = figure.subplots(2, sharex=True, gridspec_kw={"height_ratios": [4, 1.3]})
         diagram.set_title(subtitle, fontsize=MEDIUM, color=GRAY)

@@ -66,9 +66,8 @@ class PermutationImportance:
 
     @property
     def std(self) -> Floats:
-        """The standard deviation of single repetitions, shape (c,)."""
-        deviation: Floats = self.losses.std(axis=1)
-        return deviation
+        """The sample standard deviation of single repetitions, shape (c,); NaN of a single one."""
+        return standard_error(self.losses) * np.sqrt(self.losses.shape[1])
 
     @property
     def standard_error(self) -> Floats:

@@ -88,8 +88,9 @@ def _spreads(groups: Sequence[Group], metrics: Mapping[str, str]) -> Element:
         for group in groups
     ]
     return scrolling_table(
-        "Runs that differ in their seed alone: mean \u00b1 standard deviation. A difference "
-        "between two settings that is smaller than this spread may be luck.",
+        "Runs that differ in their seed alone: mean \u00b1 standard deviation of single runs. With "
+        "few seeds luck is large: of two equal settings with three seeds each, the means differ by "
+        "more than this in three of ten comparisons.",
         ("setting", "seeds", *(_head_of_spread(name) for name in metrics)),
         rows,
         label="Mean and spread over the seeds",
