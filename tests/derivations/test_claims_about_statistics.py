@@ -52,6 +52,13 @@ def test_equal_settings_with_three_seeds_differ_by_more_than_their_spread_in_thr
     assert differ.mean() == pytest.approx(0.3, abs=0.02)
 
 
+def test_differences_of_two_recalls_are_within_two_standard_errors_by_chance() -> None:
+    recall, rows = 0.8, 100
+    first, second = np.random.default_rng(0).binomial(rows, recall, (2, 20_000)) / rows
+    bound = 2 * math.sqrt(2 * recall * (1 - recall) / rows)
+    assert np.mean(np.abs(first - second) <= bound) == pytest.approx(0.95, abs=0.02)
+
+
 def test_class_weights_multiply_the_odds_by_their_ratio() -> None:
     share, weights = 0.05, (0.6, 10.0)
     targets = np.array([0, 1])
