@@ -105,6 +105,21 @@ def test_ratios_of_rounds_spread_more_than_seconds_and_have_the_range_of_the_pag
     assert f"spread by {spread:.0f} % where Handloom's seconds spread by {of_seconds:.0f} %" in page
 
 
+def test_narrow_layers_take_longer_than_the_model_of_a_step_predicts() -> None:
+    pytest.importorskip("scipy")
+    from benchmarks.scale import compared
+    from benchmarks.step_model import grid
+
+    one, _ = compared(json.loads((DOCS / "performance/scale.json").read_text())["steps"])
+    relative = one.seconds / one.fit.seconds(grid()) - 1
+    widths = np.array([job.hidden[0] for job in grid()])
+    medians = {width: round(100 * float(np.median(relative[widths == width]))) for width in widths}
+    narrow = medians.pop(32)
+    assert -7 <= min(medians.values()) <= max(medians.values()) <= 0
+    page = (DOCS / "performance.md").read_text()
+    assert f"layers of 32 units take {narrow} % longer than predicted (median)" in page
+
+
 def test_familiarity_of_few_images_calls_more_of_the_new_ones_unfamiliar() -> None:
     draws = np.random.default_rng(0)
     fractions = []
