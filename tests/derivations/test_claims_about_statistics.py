@@ -13,6 +13,7 @@ from handloom import SoftmaxCrossEntropy
 from handloom.data.photos.familiarity import FEWEST_ROWS, _coarse, _distances, familiarity_of
 from handloom.metrics import reliability
 from handloom.reporting.sections.calibration import beyond_chance
+from handloom.training.evaluation_metrics import QuantileMetrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -43,6 +44,19 @@ def test_a_calibrated_model_is_rarely_called_too_confident_or_too_modest() -> No
     assert beyond_chance(np.ones(20)) == 1
     assert beyond_chance(-np.full(20, 0.4)) == -1
     assert beyond_chance(np.zeros(20)) == 0
+
+
+def test_quantiles_cover_their_fraction_within_two_standard_errors() -> None:
+    n, draws = 500, np.random.default_rng(0)
+    for q, right in ((0.1, -1.2815516), (0.9, 1.2815516)):
+        shares = [
+            QuantileMetrics.of((q,), draws.standard_normal((n, 1)), np.full((n, 1), right)).coverage
+            for _ in range(400)
+        ]
+        near = np.abs(np.ravel(shares) - q) <= 2 * math.sqrt(q * (1 - q) / n)
+        assert near.mean() == pytest.approx(0.95, abs=0.03)
+    ties = np.repeat([0.0, 1.0], [70, 30])[:, None]
+    assert QuantileMetrics.of((0.5,), ties, np.zeros((100, 1))).coverage == (0.7,)
 
 
 def test_equal_settings_with_three_seeds_differ_by_more_than_their_spread_in_three_of_ten() -> None:
