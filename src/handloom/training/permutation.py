@@ -67,7 +67,8 @@ class PermutationImportance:
     @property
     def std(self) -> Floats:
         """The sample standard deviation of single repetitions, shape (c,); NaN of a single one."""
-        return standard_error(self.losses) * np.sqrt(self.losses.shape[1])
+        deviation: Floats = standard_error(self.losses) * np.sqrt(self.losses.shape[1])
+        return deviation
 
     @property
     def standard_error(self) -> Floats:
