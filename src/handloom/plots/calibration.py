@@ -41,7 +41,8 @@ def calibration(
     """Plot a reliability diagram: the accuracy of predictions by their confidence.
 
     The confidence of a prediction is the probability of the predicted class. On the diagonal both
-    agree; below it the model is too confident. The bars below count the rows of each interval.
+    agree; below it the model is too confident. The bars below count the rows of each interval. The
+    calibration error by chance alone is that of a calibrated model with as many rows.
 
     Parameters
     ----------
@@ -74,8 +75,8 @@ def calibration(
     measured = reliability(confidence, predicted == evaluation.targets, bins)
     with drawing(title, evaluation.dataset):
         subtitle = (
-            f"expected calibration error (ECE): {100 * measured.error:.1f} %; of a calibrated "
-            f"model, by chance: {100 * measured.chance:.1f} %"
+            f"expected calibration error (ECE): {100 * measured.error:.1f} %, "
+            f"by chance alone {100 * measured.chance:.1f} %"
         )
         figure = new_figure(7.5, 8.5, headline(evaluation.dataset, title))
         diagram, rows = figure.subplots(2, sharex=True, gridspec_kw={"height_ratios": [4, 1.3]})
