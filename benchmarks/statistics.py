@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 
@@ -42,22 +42,25 @@ def interval(
     The interval is ``mean ± t s / sqrt(n)``, with ``t`` the quantile of Student's distribution with
     ``n - 1`` degrees of freedom; of a single value it is the whole line.
 
-    Values of random splits of the same rows are correlated, since their training rows overlap: with
-    ``test`` the fraction of rows that a split evaluates, ``1 / n + test / (1 - test)`` is in place
-    of ``1 / n`` (Nadeau, Bengio, "Inference for the Generalization Error", Machine Learning 52,
-    2003).
+    Random splits of the same rows are independent of each other for these rows, but not for other
+    rows of the same kind, which `test` above 0 asks for: the splits share their rows. With ``test``
+    the fraction of rows that a split evaluates, ``1 / n + test / (1 - test)`` is in place of
+    ``1 / n``, as if ``test`` were the correlation of two splits (Nadeau, Bengio, "Inference for the
+    Generalization Error", Machine Learning 52, 2003). It is an approximation, mostly too wide.
+
+    Equal values have an interval without width, which says nothing of other values.
 
     Parameters
     ----------
     values : sequence of float, shape (n,)
     test : float
-        0 for values of the same rows.
+        0 for values of the same test rows, or for the mean over all splits of the same rows.
     confidence : float
     """
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Interval(mean, -math.inf, math.inf)
-    quantile = float(t.ppf(0.5 + confidence / 2.0, len(values) - 1))
+    quantile = float(stdtrit(len(values) - 1, 0.5 + confidence / 2.0))
     width = quantile * deviation(values) * math.sqrt(1.0 / len(values) + test / (1.0 - test))
     return Interval(mean, mean - width, mean + width)
 

@@ -64,3 +64,30 @@ def test_nineteen_of_twenty_intervals_hold_the_mean(count: int, test: float) -> 
     intervals = [interval(row.tolist(), test=test) for row in values]
     inside = np.mean([each.low <= 0.0 <= each.high for each in intervals])
     assert inside == pytest.approx(0.95, abs=0.015)  # three standard errors
+
+
+def test_splits_of_the_same_rows_know_the_mean_of_these_and_less_about_other_rows() -> None:
+    """Plain intervals hold the mean over all splits of a table; those of other rows are wider."""
+    draws, tables, rows, splits, test = np.random.default_rng(0), 400, 40, 5, 0.25
+    values = draws.standard_normal((tables, rows))
+
+    def scores(count: int) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        each = []
+        for _ in range(count):
+            shuffled = draws.permuted(values, axis=1)
+            held_out, own = np.split(shuffled, [int(test * rows)], axis=1)
+            each.append((held_out < own.mean(axis=1, keepdims=True)).mean(axis=1))
+        return np.transpose(each)
+
+    own, of_table = scores(splits), scores(100).mean(axis=1)
+
+    def share(of: np.ndarray[tuple[int], np.dtype[np.float64]], test: float) -> float:
+        intervals = [interval(row.tolist(), test=test) for row in own]
+        return float(
+            np.mean([one.low <= mean <= one.high for one, mean in zip(intervals, of, strict=True)])
+        )
+
+    population = np.full(tables, of_table.mean())
+    assert share(of_table, 0.0) == pytest.approx(0.95, abs=0.035)
+    assert share(population, 0.0) < 0.93
+    assert share(population, test) > 0.95

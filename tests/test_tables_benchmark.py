@@ -116,7 +116,8 @@ def test_the_page_says_which_differences_are_beyond_noise() -> None:
     results["runs"] = [run(0.01), run(-0.01), run(0.0)]
     text = page([wine()], {"wine": results})
     assert "**+0.1000** (+0.1000 to +0.1000)" in text
-    assert "Of 4 differences, 2 are within noise." in text
+    assert "Of 4 differences, 2 are within noise; by wider intervals" in text
+    assert "(Bonferroni), 2." in text
     assert "better in: accuracy of `wine`, to scikit-learn, alike; accuracy of `wine`" in text
     assert "is worse in" not in text
     results["load"], results["environment"]["cores"] = 0.5, 2

@@ -98,9 +98,9 @@ written predictions are compared with `Model.load(...).predict(frame)`.
 
 ## What it does not show
 
-A table has few test rows: of `wine` 36. The splits are of one table each, and the intervals are
-about other splits of that table, not about other tables. Networks are one choice for tables of
-this size; trees and linear models are not compared.
+A table has few test rows: of `wine` 36. The splits are of one table each, and the widened
+intervals are about other rows of the same kind, not about other kinds of tables. Networks are one
+choice for tables of this size; trees and linear models are not compared.
 """
 
 
@@ -175,7 +175,7 @@ def _differences(sources: Sequence[Source], results: Results) -> str:
         better = "less is better" if metric in SMALLER_IS_BETTER else ""
         cells = [source.name, f"{metric} ({better})" if better else metric]
         for other in OTHERS:
-            difference = _difference(runs, metric, other, source)
+            difference = _difference(runs, metric, other)
             cells.append("" if difference is None else _interval(difference))
         rows.append(cells)
     return _table(["table", "score", *(f"minus {name}" for name in OTHERS)], rows, left=2)
@@ -183,24 +183,37 @@ def _differences(sources: Sequence[Source], results: Results) -> str:
 
 def _verdict(sources: Sequence[Source], results: Results) -> str:
     """Return the list of differences whose interval has no zero."""
+    differences = _named_differences(sources, results, CONFIDENCE)
+    share = (1.0 - CONFIDENCE) / max(1, len(differences))  # Bonferroni
+    at_once = _named_differences(sources, results, 1.0 - share)
+    within, within_at_once = (
+        sum(difference.has_zero for difference, *_ in each) for each in (differences, at_once)
+    )
     better: list[str] = []
     worse: list[str] = []
-    within = 0
-    for source, runs, metric in _each(sources, results):
-        for other in OTHERS:
-            difference = _difference(runs, metric, other, source)
-            if difference is None:
-                continue
-            if difference.has_zero:
-                within += 1
-                continue
+    for difference, metric, name in differences:
+        if not difference.has_zero:
             side = better if (difference.mean > 0) != (metric in SMALLER_IS_BETTER) else worse
-            side.append(f"{metric} of `{source.name}`, to {other}")
-    total = within + len(better) + len(worse)
-    lines = [f"Of {total} differences, {within} are within noise."]
-    lines += [f"Handloom is better in: {'; '.join(better)}."] * bool(better)
-    lines += [f"Handloom is worse in: {'; '.join(worse)}."] * bool(worse)
+            side.append(name)
+    lines = [
+        f"Of {len(differences)} differences, {within} are within noise; by wider intervals, which "
+        f"hold all at once with {100 * CONFIDENCE:.0f} % (Bonferroni), {within_at_once}."
+    ]
+    lines += [f"By single intervals, Handloom is better in: {'; '.join(better)}."] * bool(better)
+    lines += [f"By single intervals, Handloom is worse in: {'; '.join(worse)}."] * bool(worse)
     return "\n\n".join(lines)
+
+
+def _named_differences(
+    sources: Sequence[Source], results: Results, confidence: float
+) -> list[tuple[Interval, str, str]]:
+    """Return the interval, the metric and the name of each difference."""
+    return [
+        (difference, metric, f"{metric} of `{source.name}`, to {other}")
+        for source, runs, metric in _each(sources, results)
+        for other in OTHERS
+        if (difference := _difference(runs, metric, other, confidence)) is not None
+    ]
 
 
 def _times(sources: Sequence[Source], results: Results) -> str:
@@ -246,13 +259,13 @@ def _each(
 
 
 def _difference(
-    runs: list[dict[str, Any]], metric: str, other: str, source: Source
+    runs: list[dict[str, Any]], metric: str, other: str, confidence: float = CONFIDENCE
 ) -> Interval | None:
     """Return the interval of our scores minus another's; None if it did not take part."""
     if other not in runs[0] or len(runs) < 2:
         return None
     ours, theirs = ([run[name][metric] for run in runs] for name in (OURS, other))
-    return paired(ours, theirs, TEST)
+    return paired(ours, theirs, TEST, confidence)
 
 
 def _interval(interval: Interval) -> str:

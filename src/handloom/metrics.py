@@ -278,6 +278,17 @@ class Reliability(NamedTuple):
         gaps = np.abs(self.confidence - self.accuracy)
         return float((self.counts / max(self.counts.sum(), 1) * gaps).sum())
 
+    @property
+    def chance(self) -> float:
+        """The mean `error` of a calibrated model with as many rows, which is above 0.
+
+        The accuracy of an interval then has the standard error ``s_b = sqrt(c_b (1 - c_b) / n_b)``
+        about its confidence ``c_b``, and the mean distance ``sqrt(2 / pi) s_b``, if it is normally
+        distributed: ``sum_b (n_b / n) sqrt(2 / pi) s_b``.
+        """
+        variance = self.counts * self.confidence * (1.0 - self.confidence)
+        return float(np.sqrt(2.0 / np.pi * variance).sum() / max(self.counts.sum(), 1))
+
 
 def reliability(
     confidence: npt.NDArray[np.floating], correct: npt.ArrayLike, bins: int = 10

@@ -58,11 +58,13 @@ def test_the_standard_error_is_of_the_mean_of_the_repetitions() -> None:
     measured = permutation_importance(linear(), rows(), repeats=16)
     expected = measured.losses.std(axis=1, ddof=1) / 4
     np.testing.assert_allclose(measured.standard_error, expected)
+    np.testing.assert_allclose(measured.std, 4 * expected)
     assert "16 random orders" in measured._repr_html_()
     assert "± (standard error)" in measured._repr_html_()
     assert "-0.000" not in measured._repr_html_()
     once = permutation_importance(linear(), rows(), repeats=1)
     assert np.isnan(once.standard_error).all()
+    assert np.isnan(once.std).all()
     assert "nan" not in once._repr_html_()
 
 

@@ -41,7 +41,8 @@ def calibration(
     """Plot a reliability diagram: the accuracy of predictions by their confidence.
 
     The confidence of a prediction is the probability of the predicted class. On the diagonal both
-    agree; below it the model is too confident. The bars below count the rows of each interval.
+    agree; below it the model is too confident. The bars below count the rows of each interval. The
+    calibration error by chance alone is that of a calibrated model with as many rows.
 
     Parameters
     ----------
@@ -73,7 +74,10 @@ def calibration(
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     measured = reliability(confidence, predicted == evaluation.targets, bins)
     with drawing(title, evaluation.dataset):
-        subtitle = f"expected calibration error (ECE): {100 * measured.error:.1f} %"
+        subtitle = (
+            f"expected calibration error (ECE): {100 * measured.error:.1f} %, "
+            f"by chance alone {100 * measured.chance:.1f} %"
+        )
         figure = new_figure(7.5, 8.5, headline(evaluation.dataset, title))
         diagram, rows = figure.subplots(2, sharex=True, gridspec_kw={"height_ratios": [4, 1.3]})
         diagram.set_title(subtitle, fontsize=MEDIUM, color=GRAY)

@@ -110,8 +110,9 @@ class QuantileMetrics:
     losses : tuple of float, length k
         The pinball loss of each quantile, in the units of the target; see `handloom.Pinball`.
     coverage : tuple of float, length k
-        The fraction of targets at or below the prediction of each quantile, which should be about
-        the quantile itself.
+        The fraction of targets at or below the prediction of each quantile ``q``, which should be
+        about ``q``: of ``n`` rows, by chance within ``2 sqrt(q (1 - q) / n)``. Of targets with
+        equal values it may be larger.
     predictions : array, shape (n, k)
         In ascending order.
     """

@@ -66,8 +66,8 @@ class PermutationImportance:
 
     @property
     def std(self) -> Floats:
-        """The standard deviation of single repetitions, shape (c,)."""
-        deviation: Floats = self.losses.std(axis=1)
+        """The sample standard deviation of single repetitions, shape (c,); NaN of a single one."""
+        deviation: Floats = standard_error(self.losses) * np.sqrt(self.losses.shape[1])
         return deviation
 
     @property

@@ -9,6 +9,7 @@ from tests.helpers.pages import Parsed, parsed
 from handloom.reporting.report import report_of_several
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.sections.comparison import together
+from handloom.reporting.sections.study import _worth
 from handloom.studies.reference import MODELS
 from handloom.studies.second_moments import COLUMN
 from handloom.training import History, RunDescription
@@ -129,6 +130,13 @@ def test_steps_that_are_all_recorded_are_told_apart() -> None:
 def test_the_best_weights_are_worth_what_the_run_lost(page: Parsed) -> None:
     text = " ".join(page.by_id("best").whole_text.split())
     assert "For adam-seed0 it is worth 69.0 percentage points" in text
+
+
+@pytest.mark.parametrize(("best", "told"), [(0.806, "beyond chance"), (0.81, "is worth 1.0")])
+def test_a_gain_within_two_standard_errors_has_no_cause(best: float, told: str) -> None:
+    """Of 10,000 rows and 80 % two binomial standard errors are 0.8 points."""
+    run = run_of("sgd", 0, [2.3, 1.0], best_test_accuracy=best, best_step=9, diverged_at=None)
+    assert told in _worth(run, best - 0.8)
 
 
 def test_the_notebook_stands_beside_the_means(page: Parsed) -> None:

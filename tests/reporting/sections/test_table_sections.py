@@ -356,6 +356,7 @@ def test_a_model_that_never_predicts_the_rare_class_is_not_called_fine() -> None
     entropy = -(0.05 * math.log(0.05) + 0.95 * math.log(0.95))
     shown = f"predicting the shares of the classes: {entropy:.3f}"
     assert shown in page.by_id("overview").whole_text
+    assert "on 1,000 test rows, standard error 0.69 points" in page.by_id("overview").whole_text
     text = page.by_id("notes").whole_text
     assert "predicts no for every test row" in text
     assert "share of that class, 95.0" in text

@@ -1,6 +1,7 @@
 """Calibration: whether a probability of 80 % is right in 80 of 100 cases."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,9 @@ from handloom.reporting.section import Omission, Section
 from handloom.reporting.wording import percent
 
 TITLE = "Calibration: does it know what it knows?"
-AGREES = 2.0
-"""The difference of a mean probability from the share of a class that may be chance, in standard
-errors of the share."""
+BY_CHANCE = 2.0
+"""The largest difference of a mean probability from a frequency that may be chance, in standard
+errors."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +46,9 @@ def calibration(run: ReportedRun) -> Section | Omission:
                 f"{percent(float(confidence.mean()))}, and is right in "
                 f"{percent(float(correct.mean()))} of the cases{_verdict(run, confidence, correct)}"
                 ". The expected calibration error is the mean distance of the points from the "
-                f"diagonal, weighted by their rows: {100 * measured.error:.1f} percentage points.",
+                f"diagonal, weighted by their rows: {100 * measured.error:.1f} percentage points. "
+                "By chance alone a calibrated network has about "
+                f"{100 * measured.chance:.1f} on as many rows.",
             ),
             element(
                 "div",
@@ -69,7 +72,7 @@ def calibration(run: ReportedRun) -> Section | Omission:
 
 
 def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
-    """Return whether probabilities are too high or too low.
+    """Return whether probabilities are too high or too low, beyond chance.
 
     Of two classes of unequal size the confidence is mostly that of the frequent one, and tells
     nothing about the rare one, so its mean probability is compared with its share.
@@ -79,18 +82,33 @@ def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
     counts = run.test.rows_per_class
     if len(counts) == 2 and are_unequal(counts):
         rare = int(counts.argmin())
-        share = float(counts[rare] / counts.sum())
-        mean = float(run.probabilities[:, rare].mean(dtype=np.float64))
-        verdict = "about right"
-        if abs(mean - share) > AGREES * math.sqrt(share * (1.0 - share) / counts.sum()):
-            verdict = "too high" if mean > share else "too low"
+        own = run.probabilities[:, rare].astype(np.float64)
+        sign = beyond_chance(own - (run.test.targets == rare))
+        verdict = ("about right", "too high", "too low")[sign]
         return (
-            f". The probability of {run.class_names[rare]} is {percent(mean)} on average, and its "
-            f"share of the test rows is {percent(share)}: that is {verdict}"
+            f". The probability of {run.class_names[rare]} is {percent(float(own.mean()))} on "
+            f"average, and its share of the test rows is "
+            f"{percent(float(counts[rare] / counts.sum()))}: that is {verdict}"
         )
-    gap = float(confidence.mean() - correct.mean())
-    verdict = "too confident" if gap > 0 else "too modest"
-    return f": it is {verdict} by {100 * abs(gap):.1f} percentage points"
+    gaps = confidence - correct
+    points = f"{100 * abs(float(gaps.mean())):.1f} percentage points"
+    return (
+        f": the difference of {points} may be chance",
+        f": it is too confident by {points}",
+        f": it is too modest by {points}",
+    )[beyond_chance(gaps)]
+
+
+def beyond_chance(differences: Floats) -> Literal[-1, 0, 1]:
+    """Return the sign of a mean difference, 0 if it is within `BY_CHANCE` standard errors.
+
+    With mean 0 the differences ``d_i`` of probabilities from 0 or 1, shape (n,), are a sum with the
+    variance ``sum_i d_i^2``.
+    """
+    total = float(differences.sum())
+    if abs(total) <= BY_CHANCE * math.sqrt(float(np.square(differences).sum())):
+        return 0
+    return 1 if total > 0.0 else -1
 
 
 def _diagram(counts: npt.NDArray[np.intp], means: Floats, accuracies: Floats) -> Element:

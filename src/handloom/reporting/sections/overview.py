@@ -56,7 +56,7 @@ def _facts(run: ReportedRun, kept: float | None) -> list[tuple[str, str, Node]]:
     rows = None if run.test is None else f"on {len(run.test):,} test rows"
     if isinstance(measured, float):
         name = "Test accuracy" if kept is None else "Test accuracy, last weights"
-        facts.append((name, percent(measured, 2), _of_accuracy(run, rows)))
+        facts.append((name, percent(measured, 2), _of_accuracy(run, rows, measured)))
         if kept is not None:
             facts.append(("Test accuracy, best weights", percent(kept, 2), _kept_at(run)))
     facts += _errors(run, rows)
@@ -94,10 +94,16 @@ def _errors(run: ReportedRun, rows: Node) -> list[tuple[str, str, Node]]:
     return facts
 
 
-def _of_accuracy(run: ReportedRun, rows: str | None) -> str | None:
-    """Return a note about the accuracy: the rows, and the largest class where sizes differ."""
+def _of_accuracy(run: ReportedRun, rows: str | None, measured: float) -> str | None:
+    """Return a note about the accuracy: rows, standard error, the largest class if sizes differ.
+
+    The binomial standard error ``sqrt(p (1 - p) / n)`` is that of other test rows.
+    """
     if run.test is None or not run.test.has_classes or rows is None:
         return rows
+    if 0.0 < measured < 1.0:
+        error = 100.0 * math.sqrt(measured * (1.0 - measured) / len(run.test))
+        rows = f"{rows}, standard error {error:.2f} points"
     counts = run.test.rows_per_class
     if not are_unequal(counts):
         return rows

@@ -16,6 +16,9 @@ from handloom.studies.reference import MODELS
 
 Runs = Sequence[ReportedRun]
 
+TEST_ROWS = 10_000
+"""The number of test rows of Fashion-MNIST, where they are missing."""
+
 
 def model_of(run: ReportedRun) -> str:
     """Return the name of the model of the study that a run trained."""
@@ -209,10 +212,17 @@ def best_weights(runs: Runs) -> Section | Omission:
     )
 
 
+def _chance(run: ReportedRun) -> float:
+    """Return two binomial standard errors of the accuracy on the test rows."""
+    accuracy, rows = run.results["test_accuracy"], TEST_ROWS if run.test is None else len(run.test)
+    assert isinstance(accuracy, float)
+    return 2.0 * math.sqrt(accuracy * (1.0 - accuracy) / rows)
+
+
 def _worth(run: ReportedRun, gain: float) -> str:
     """Return what the copy is worth for the run that gains most by it."""
-    if gain < 0.001:
-        return "Here no run did better with it than with its last weights."
+    if gain <= _chance(run):
+        return "Here no run did better with it than with its last weights, beyond chance."
     return (
         f"For {run.name} it is worth {100 * gain:.1f} percentage points: training went on after "
         "its best step, and lost what it had."
