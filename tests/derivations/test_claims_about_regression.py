@@ -40,15 +40,15 @@ def test_a_factor_of_the_loss_is_one_of_the_rate() -> None:
 
 
 def test_a_gradient_check_detects_the_wrong_sign() -> None:
-    class TargetMinusPrediction(MeanAbsoluteError):
+    class WrongSignError(MeanAbsoluteError):
         def row_losses(self, predictions: Array, targets: Targets, gradient: Array) -> Array:
             losses = super().row_losses(predictions, targets, gradient)
             gradient *= -1.0
             return losses
 
     z, t = np.random.default_rng(0).standard_normal((2, 5, 3))
-    assert MeanAbsoluteError()(z, t)[0] == TargetMinusPrediction()(z, t)[0]
-    assert [row.verdict for row in check_gradients(TargetMinusPrediction(), z, t).rows] == ["WRONG"]
+    assert MeanAbsoluteError()(z, t)[0] == WrongSignError()(z, t)[0]
+    assert [row.verdict for row in check_gradients(WrongSignError(), z, t).rows] == ["WRONG"]
 
 
 @pytest.mark.parametrize("targets", [[1.0, 1.0, 2.0], [1.0, 2.0, 3.0, 9.0], [0.0, 5.0, 5.0, 5.0]])
