@@ -17,14 +17,14 @@ from handloom import (
 )
 from handloom.initializers import Zeros
 from handloom.optimizers import Optimizer
-from handloom.parameters import Parameters, ParameterSpec
+from handloom.parameters import Array, Parameters, ParameterSpec
 
 X = np.random.default_rng(0).standard_normal((100, 12))
 T = X[:, :3] @ [1.0, -2.0, 0.5] + 0.1 * np.random.default_rng(1).standard_normal(100)
 L1 = 0.1
 
 
-def slope(w: Float64) -> Float64:
+def slope(w: Array) -> Float64:
     """Return the gradient of half the mean squared error of a linear model."""
     return np.asarray(X.T @ (X @ w - T) / len(T))
 
@@ -60,7 +60,7 @@ def walked(
     return np.array(path)
 
 
-def solves_the_lasso(w: Float64) -> bool:
+def solves_the_lasso(w: Array) -> bool:
     dw = slope(w)
     return bool(np.where(w == 0, abs(dw) <= L1, np.isclose(dw, -L1 * np.sign(w), rtol=1e-6)).all())
 
@@ -111,7 +111,8 @@ def test_a_velocity_of_gradients_is_the_same_at_a_constant_rate_only() -> None:
 def test_a_velocity_that_is_set_to_0_changes_no_weight_above_1e_17(dtype: type) -> None:
     parameters = Parameters({"w": ParameterSpec((3,), Zeros())}, dtype)
     optimizer = SGD(momentum=0.9).bind(parameters)
-    parameters.vector[...] = start = np.array([1.1e-17, 1.0, 0.0], dtype)
+    start: Array = np.array([1.1e-17, 1.0, 0.0], dtype)
+    parameters.vector[...] = start
     optimizer.state["velocity"][...] = 9e-35
     optimizer.step(0.1)
     np.testing.assert_array_equal(parameters.vector == start, [True, True, False])
