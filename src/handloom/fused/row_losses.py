@@ -5,6 +5,8 @@ They compute what the losses of `handloom.losses` compute, row by row.
 
 import math
 
+import numpy as np
+
 from handloom.fused.compiling import compiled_inner
 from handloom.fused.exponential import exponential
 from handloom.operations import CrossEntropy, LossOperation, SigmoidCrossEntropy
@@ -148,10 +150,12 @@ def _error(loss, parameter, z, row, t, at, out):  # type: ignore[no-untyped-def]
             total += slope * e / k
             out[row, j] = real(1.0 / k) * slope
         else:
-            target = t[at, j]
-            error = real(math.exp(z[row, j])) - target
-            total += error - target * (z[row, j] - (math.log(target) if target > 0 else 0.0))
-            out[row, j] = error
+            # in float64: the terms of a large count cancel almost entirely
+            logit, target = np.float64(z[row, j]), np.float64(t[at, j])
+            error = math.exp(logit) - target
+            log_target = math.log(target) if target > 0 else 0.0
+            total += real(error - target * (logit - log_target))  # infinite like the gradient
+            out[row, j] = real(error)
     return total
 
 

@@ -44,9 +44,9 @@ class Pinball(OutputLoss):
         loss = 1 / k  sum_j  max((1 - q) e_j, -q e_j)
         dz_j = 1 / k  (1 - q) where e_j > 0, -q where e_j < 0        (0 where e_j is 0)
 
-    With ``q = 0.9`` a prediction below its target costs nine times as much as one above it, so that
-    nine of ten targets end up below. With ``q = 0.5`` it is half the mean absolute error, and the
-    prediction with the least loss is the median.
+    With ``q = 0.9`` a prediction below its target costs nine times as much as one as far above it,
+    so that nine of ten targets end up below their predictions. With ``q = 0.5`` it is half the mean
+    absolute error, and the prediction with the least loss is the median.
 
     **Several quantiles** of one target have an output each, and ``q_j`` replaces ``q``. The
     predictions are the outputs in ascending order, so that no quantile is above a higher one; the

@@ -8,8 +8,8 @@ from handloom.operations import Array
 def proximal_step(w: Array, threshold: float, scratch: Array) -> None:
     """Move weights toward 0 by ``threshold``, in place; those within it become exactly 0.
 
-    It is also called soft thresholding, the proximal operator of ``threshold * sum |w|``: the
-    minimum over ``u`` of ``(u - w)^2 / 2 + threshold |u|``, for each weight::
+    It is also called soft thresholding, the proximal operator of ``threshold * sum |w|``: each
+    weight becomes the ``u`` that minimizes ``(u - w)^2 / 2 + threshold |u|``::
 
         w <- sign(w) max(|w| - threshold, 0)  =  w - min(max(w, -threshold), threshold)
 
