@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.helpers.gradients import Float64
 
 from handloom import (
     EMA,
@@ -32,7 +31,7 @@ from handloom import (
 from handloom.gradcheck.differences import Probe, compare
 from handloom.gradcheck.report import OK, TINY, UNDECIDED
 from handloom.losses import Loss
-from handloom.parameters import ParameterSpec
+from handloom.parameters import Array, ParameterSpec
 from handloom.training import findings
 from handloom.training.probe import allowed_seconds, guessing
 
@@ -182,10 +181,10 @@ class Faint(Layer):
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         return {"s": ParameterSpec(input_shape, ScaledNormal(1.0))}
 
-    def forward(self, x: Float64, *, training: bool = False, rng: object = None) -> Any:
+    def forward(self, x: Array, *, training: bool = False, rng: object = None) -> Array:
         return x + self.size * self.weights["s"]
 
-    def backward(self, dy: Any, *, need_dx: bool = True) -> Any:
+    def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         self.gradients["s"][...] = self.size * dy.sum(axis=0)
         return dy if need_dx else None
 
