@@ -170,7 +170,8 @@ class OneCycle:
     """One-cycle schedule: a rise to the peak and a fall to almost zero, each along a half cosine.
 
     It starts at ``learning_rate / rise``, is at its peak after the fraction ``peak`` of all steps,
-    and ends at ``learning_rate / (rise fall)`` in the last one.
+    and ends at ``learning_rate / (rise fall)`` in the last one. If that fraction is one step or
+    less, there is no rise.
 
     Parameters
     ----------

@@ -7,10 +7,20 @@ import numpy as np
 import pytest
 from tests.helpers.gradients import Float64
 
-from handloom import SGD, Adagrad, Adam, AdamW, LinearDecay, Muon, RMSprop, Warmup
+from handloom import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Dense,
+    Embedding,
+    LinearDecay,
+    RMSprop,
+    Sequential,
+    Warmup,
+)
 from handloom.initializers import Zeros
 from handloom.optimizers import Optimizer
-from handloom.optimizers.muon import COEFFICIENTS, orthogonalize, spectral_scale
 from handloom.parameters import Parameters, ParameterSpec
 from handloom.schedules import named_schedule
 
@@ -91,6 +101,40 @@ def test_a_first_step_without_a_corrected_bias_is_three_times_the_rate() -> None
     assert abs(walked(Adam(), np.array([7.0]))[-1]) == pytest.approx(1, rel=1e-6)
 
 
+def test_without_a_corrected_bias_the_twelfth_step_of_adam_would_be_the_largest() -> None:
+    sizes = [(1 - 0.9**step) / math.sqrt(1 - 0.999**step) for step in range(1, 1001)]
+    assert max(sizes) == sizes[11] == pytest.approx(6.6, abs=0.05)
+    assert [sizes[0], sizes[-1]] == pytest.approx([3.2, 1.26], abs=0.05)
+
+
+def test_a_gradient_that_keeps_its_sign_makes_small_steps_if_its_size_changes() -> None:
+    """So Adam's steps are those of a gradient that hardly changes, which the others are not."""
+    noise = np.random.default_rng(0).standard_normal(1000)
+    for spread, low, high in ((0.1, 0.95, 1.01), (2.0, 0.1, 0.4)):
+        steps = -np.diff(walked(Adam(), np.exp(spread * noise)))[200:]
+        assert low < steps.mean() < high
+
+
+def test_noise_moves_a_weight_by_the_whole_rate_first_and_by_a_quarter_later() -> None:
+    parameters = Parameters({"w": ParameterSpec((2000,), Zeros())}, np.float64)
+    optimizer, generator, sizes = Adam().bind(parameters), np.random.default_rng(0), []
+    for _ in range(100):
+        before = parameters.vector.copy()
+        parameters.gradient[...] = generator.standard_normal(2000)
+        optimizer.step(1.0)
+        sizes.append(math.sqrt(np.square(parameters.vector - before).mean()))
+    assert sizes[0] == pytest.approx(1, rel=1e-2)
+    assert sizes[-1] == pytest.approx(0.23, abs=0.015)
+    alternating = np.diff(walked(Adam(), np.tile([1.0, -1.0], 100)))
+    assert abs(alternating[-1]) == pytest.approx(1 / 19, rel=1e-6)
+
+
+def test_epsilon_halves_the_steps_of_gradients_of_its_size() -> None:
+    for multiple, step in ((1, 0.5), (100, 0.99)):
+        size = abs(walked(Adam(epsilon=1e-7), np.array([multiple * 1e-7]))[-1])
+        assert size == pytest.approx(step, abs=1e-3)
+
+
 def test_adam_makes_the_same_steps_for_a_loss_times_1000() -> None:
     g = np.random.default_rng(0).standard_normal(50)
     np.testing.assert_allclose(walked(Adam(), 1000 * g), walked(Adam(), g), atol=1e-5)
@@ -119,78 +163,59 @@ def test_no_weight_stays_above_the_bound_of_weight_decay() -> None:
     assert path[-1] < 7.3 / decay
 
 
+def test_beside_a_larger_constant_gradient_a_penalty_in_adam_has_no_effect() -> None:
+    paths = []
+    for l2 in (0.0, 0.01):
+        parameters = Parameters({"w": ParameterSpec((1, 1), Zeros(), l2=l2)}, np.float64)
+        optimizer = Adam().bind(parameters)
+        parameters.vector[...] = 5.0
+        for _ in range(20):
+            parameters.gradient[...] = 1.0
+            parameters.add_penalty_gradient()  # 0.1 at first
+            optimizer.step(0.1)
+        paths.append(parameters.vector[0])
+    assert paths[0] == pytest.approx(3.0)
+    assert paths[1] == pytest.approx(paths[0], abs=0.1)
+
+
+def test_the_spread_of_noise_beside_weight_decay_depends_on_the_rate() -> None:
+    """It does so as that of SGD near a minimum does, by the root of the rate."""
+    spreads = []
+    for rate in (0.1, 0.025):
+        parameters = Parameters({"w": ParameterSpec((1000, 1), Zeros())}, np.float64)
+        optimizer, generator = AdamW(weight_decay=1.0).bind(parameters), np.random.default_rng(0)
+        for _ in range(200):
+            parameters.gradient[...] = generator.standard_normal(1000)
+            optimizer.step(rate)
+        spreads.append(parameters.vector.std())
+    assert 1.5 < spreads[0] / spreads[1] < 2.5
+
+
+def test_embeddings_have_no_weight_decay() -> None:
+    network = Sequential([Embedding({0: 3}, width=2), Dense(2)]).build((2,), seed=0)
+    before = {name: w.copy() for name, w in network.parameters.weights.items()}
+    SGD(weight_decay=0.5).bind(network.parameters).step(1.0)  # the gradient is 0
+    shrunk = [name for name, w in network.parameters.weights.items() if (w != before[name]).any()]
+    assert shrunk == ["1.dense.weights"]
+
+
 def test_weight_decay_without_momentum_is_an_l2_penalty_of_half_the_strength() -> None:
     w, l2, rate = 3.0, 0.02, 0.1
     decayed = walked(SGD(weight_decay=2 * l2), np.array([1.5]), start=w, rate=rate)[-1]
     assert decayed == pytest.approx(w - rate * (1.5 + 2 * l2 * w), rel=1e-12)
 
 
-def test_small_singular_values_more_than_triple_and_those_of_newton_grow_by_half() -> None:
-    a1, a3, a5 = COEFFICIENTS
-    s = np.array([1e-4, 1e-3, 1e-2])
-    assert ((a1 * s + a3 * s**3 + a5 * s**5) / s > 3).all()
-    np.testing.assert_allclose((1.5 * s - 0.5 * s**3) / s, 1.5, atol=1e-3)
-    for _ in range(40):
-        s = 1.5 * s - 0.5 * s**3
-    np.testing.assert_allclose(s, 1.0, rtol=1e-12)
+def test_half_of_the_rates_of_a_decay_to_zero_are_above_half_of_the_first() -> None:
+    for name in ("linear", "cosine"):
+        rates = [named_schedule(name, 1.0, 1000)(t) for t in range(1000)]
+        assert np.mean(np.array(rates) > 0.5) == pytest.approx(0.5, abs=2e-3)
+    assert np.count_nonzero(1 / np.arange(1, 1001) > 0.5) == 1
 
 
-def test_the_bound_of_steepest_descent_is_reached_by_the_orthogonal_matrix() -> None:
-    generator = np.random.default_rng(0)
-    dw = generator.standard_normal((6, 4))
-    u, s, vt = np.linalg.svd(dw, full_matrices=False)
-    assert (dw * (u @ vt)).sum() == pytest.approx(s.sum(), rel=1e-12)
-    for _ in range(100):
-        x = generator.standard_normal((6, 4))
-        assert (dw * x).sum() / np.linalg.norm(x, 2) <= s.sum()
-        row = generator.standard_normal(6)
-        assert np.linalg.norm(row @ x) <= np.linalg.norm(x, 2) * np.linalg.norm(row) * (1 + 1e-12)
-
-
-def test_inputs_that_are_orthogonal_to_a_step_of_muon_keep_their_output() -> None:
-    parameters = Parameters({"w": ParameterSpec((98, 16), Zeros())}, np.float64)
-    optimizer = Muon().bind(parameters)
-    generator = np.random.default_rng(0)
-    g = generator.standard_normal((98, 16))
-    parameters.gradient[...] = g.ravel()
-    optimizer.step(1.0)
-    idle = np.linalg.svd(g)[0][:, 16:]  # 98 - 16 directions
-    np.testing.assert_allclose(idle.T @ parameters.weights["w"], 0, atol=1e-12)
-    wide = orthogonalize(generator.standard_normal((5, 40)))  # d <= h: every input moves
-    assert np.linalg.svd(wide, compute_uv=False).min() > 0.68
-
-
-def test_the_products_of_an_iteration_of_muon_take_as_many_multiplications_as_the_page_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    counted: list[int] = []
-
-    def counting(a: Float64, b: Float64, out: Float64, pool: object) -> Float64:
-        counted.append(a.shape[0] * a.shape[1] * b.shape[1])
-        return np.matmul(a, b, out=out)
-
-    monkeypatch.setattr("handloom.optimizers.muon.matmul", counting)
-    for shape in ((12, 50), (50, 12)):
-        counted.clear()
-        orthogonalize(np.random.default_rng(0).standard_normal(shape), iterations=1)
-        assert sum(counted) == 2 * 12**2 * 50 + 12**3
-    d, h, n = 12, 50, 100  # five iterations, as a share of forward, dW and dx
-    assert 5 * (2 * d**2 * h + d**3) / (3 * n * d * h) == pytest.approx(
-        (10 * d + 5 * d**2 / h) / (3 * n)
-    )
-
-
-def test_the_factor_of_muon_for_a_kernel_is_not_that_of_the_last_two_axes() -> None:
-    """For a kernel (3, 3, 1, 36): 9 inputs of a window and 36 filters."""
-    parameters = Parameters({"w": ParameterSpec((3, 3, 1, 36), Zeros())}, np.float64)
-    optimizer = Muon(momentum=0.0, nesterov=False).bind(parameters)
-    g = np.random.default_rng(0).standard_normal((9, 36))
-    parameters.gradient[...] = g.ravel()
-    optimizer.step(1.0)
-    reached = -parameters.vector.reshape(9, 36)
-    np.testing.assert_allclose(reached, 2.0 * orthogonalize(g), rtol=1e-9)
-    assert spectral_scale(9, 36) == 2.0
-    assert spectral_scale(36, 9) == 1.0
+def test_one_cycle_of_three_steps_has_no_rise() -> None:
+    rates = [named_schedule("one-cycle", 1.0, 3)(t) for t in range(3)]
+    assert rates[0] > 0.9
+    assert rates == sorted(rates, reverse=True)
 
 
 def test_the_named_schedules_end_where_the_page_says() -> None:

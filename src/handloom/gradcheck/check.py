@@ -46,8 +46,8 @@ def check_gradients(
     """Compare the gradients of a layer, a loss or a network with central differences.
 
     The subject is not changed: the check runs a float64 replica. Every value of the replica is
-    perturbed by about 1 % and moved away from zero, so that none lies on a kink (of a ReLU, of a
-    tie in pooling, of an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1.
+    perturbed by about 1 %, values near zero away from it, so that none lies on a kink (of a ReLU, a
+    tie in pooling, an L1 penalty) and no wrong formula hides behind a bias of 0 or a scale of 1.
     If a difference still meets a kink, shorter steps are tried; a difference that meets one at
     every step is left out, and the table reports it. Kinks are detected by comparing differences
     over two steps on both sides, which needs forward only, and so works for every layer.

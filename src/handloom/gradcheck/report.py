@@ -47,9 +47,9 @@ class ArrayCheck:
         The norm of the gradient by backward, and by differences; in the fast mode estimated from
         projections on random directions.
     error : float
-        ``|a - n| / max(|a|, |n|, floor)`` in the 2-norm, over entries or over projections. The
-        floor is the limit of differences: ``a - n`` below `RESOLUTION` times the function's value
-        is rounding.
+        ``|a - n| / max(|a|, |n|, floor)`` in the 2-norm, over entries or over projections. An
+        ``|a - n|`` of the floor times the tolerance, `RESOLUTION` times the function's value for
+        each entry, is rounding.
     worst : Entry or None
         The checked entry with the largest difference.
     compared : int

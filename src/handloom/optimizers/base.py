@@ -47,7 +47,7 @@ class Optimizer(ChecksArguments, ABC):
 
     With weight decay, each step at learning rate ``r`` first shrinks the weights,
     ``w <- w - r decay w``, independently of the gradient and the batch size (decoupled weight
-    decay). Matrices and kernels decay; biases, scales and shifts do not.
+    decay). Matrices and kernels decay; biases, scales, shifts and embeddings do not.
 
     With a ``proximal_l1`` above 0, each step ends with the proximal step of an L1 penalty on the
     same arrays, `handloom.optimizers.proximal.proximal_step`: weights within ``r proximal_l1``

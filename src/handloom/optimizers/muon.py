@@ -40,8 +40,8 @@ class Muon(Optimizer):
 
     where ``orthogonal(U S V^T)`` is about ``U V^T``; see `orthogonalize`. A kernel of shape
     ``(k, k, c, f)`` is treated as a matrix of ``k k c`` inputs and ``f`` outputs, in the factor
-    too, which is 1 for every square kernel in Jordan's code. Biases and gains are updated as by
-    `handloom.AdamW`, at the rate ``adam_rate r``.
+    too, which is 1 for every square kernel in Jordan's code. Biases, scales, shifts and embeddings
+    are updated as by `handloom.AdamW`, at the rate ``adam_rate r``.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Muon(Optimizer):
     beta1, beta2, epsilon : float
         The parameters of AdamW; see `handloom.Adam`.
     weight_decay, proximal_l1 : float
-        See `Optimizer`.
+        See `Optimizer`. Both take the rate ``r``, also for the matrices of ``adam_for``.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def orthogonalize(g: Array, iterations: int = 5, pool: Pool = SERIAL) -> Array:
     which keeps singular vectors and maps each singular value ``S`` to ``a1 S + a3 S^3 + a5 S^5``.
     With Jordan's `COEFFICIENTS` they do not converge to 1: after five iterations they are between
     0.68 and 1.21 if they started above 0.002. An iteration takes ``2 d^2 h + d^3`` multiplications,
-    and as many additions, where ``d`` is the smaller side.
+    and as many additions, if ``d`` is the smaller side.
 
     Parameters
     ----------

@@ -336,24 +336,39 @@ def guessing(
     float
         The smallest loss of the constants that are optimal for some loss: the logarithms of the
         classes' frequencies, or the targets' mean, median, logarithm of the mean, logit, and the
-        quantiles of a `Pinball` loss.
+        quantiles of a `Pinball` loss; all weighted, and frequencies smoothed as the loss does.
     """
+    shares = np.ones(len(targets)) if weights is None or not weights.any() else weights
+    smoothing = getattr(loss, "label_smoothing", 0.0)
     if targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer):
-        shares = np.bincount(targets.astype(np.int64), weights, minlength=shape[1])
-        constants = [np.log(np.maximum(shares / max(shares.sum(), 1e-30), 1e-6))]
+        totals = np.bincount(targets.astype(np.int64), shares, minlength=shape[1])
+        constants = [_log_frequencies(totals / totals.sum(), smoothing)]
     else:
         columns = targets.reshape(len(targets), -1).astype(np.float64)
-        mean = columns.mean(axis=0)
+        mean = np.average(columns, axis=0, weights=shares)
         inside = np.clip(mean, 1e-6, 1 - 1e-6)
-        constants = [mean, np.median(columns, axis=0), np.log(np.maximum(mean, 1e-6))]
+        constants = [mean, _quantiles(columns, 0.5, shares), _log_frequencies(mean, smoothing)]
         constants.append(np.log(inside / (1 - inside)))
         if isinstance(loss, Pinball):
-            constants.append(np.quantile(columns, loss.quantiles, axis=0).reshape(-1))
+            constants.append(_quantiles(columns, loss.quantiles, shares))
     losses = []
     for constant in [*constants, np.zeros(shape[1])]:
         outputs = np.broadcast_to(constant, shape).astype(dtype)
         losses.append(loss(outputs, targets, weights)[0])
     return float(np.nanmin(losses))
+
+
+def _log_frequencies(mean: Array, smoothing: float) -> Array:
+    """Return the logarithms of frequencies, shape (k,), with label smoothing."""
+    smoothed = (1.0 - smoothing) * mean + smoothing * mean.mean()
+    logarithms: Array = np.log(np.maximum(smoothed, 1e-6))
+    return logarithms
+
+
+def _quantiles(columns: Array, levels: float | tuple[float, ...], weights: Array) -> Array:
+    """Return weighted quantiles of columns, shape (n, k), which minimize the pinball loss."""
+    of_columns: Array = np.quantile(columns, levels, axis=0, method="inverted_cdf", weights=weights)
+    return of_columns.reshape(-1)
 
 
 def _of_output(name: str, layer: Layer, y: Array, *, hidden: bool) -> LayerProbe:

@@ -14,7 +14,7 @@ class BestWeights(Monitor, hooks=["on_best"]):
 
     A training metric of a full-batch epoch is measured before that epoch's update, so the weights
     kept are those from before it; every other metric belongs to the weights after the epoch. A NaN
-    is never the best.
+    is never the best. With a ``min_delta``, values that are better by no more than it are not kept.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class Monitor(Callback):
     goal : {"low", "high"}, optional
         Whether lower or higher values are better; a recorded metric needs it.
     min_delta : float
-        The least improvement that counts.
+        The difference from the best value that an improvement must exceed.
     improves : callable, optional
         ``improves(value, best)`` returns whether a metric is better than the best so far; replaces
         ``goal`` and ``min_delta``.
