@@ -5,7 +5,6 @@ import weakref
 
 import numpy as np
 import pytest
-from tests.helpers.gradients import Float64
 
 from handloom import (
     ELU,
@@ -26,6 +25,7 @@ from handloom import (
     build,
 )
 from handloom.layers import Layer
+from handloom.parameters import Array
 
 ROWS, TARGETS = np.array([[1.0], [2.0]]), np.array([[-1.0], [1.0]])
 WEIGHTS, BIASES = "0.dense.weights", "0.dense.biases"
@@ -106,7 +106,7 @@ def test_large_steps_kill_units_and_small_ones_do_not(rate: float, dead: bool) -
     x = generator.standard_normal((200, 5))
     network = Sequential([Dense(50), ReLU(), Dense(1)]).build((5,), dtype=np.float64)
 
-    def active() -> Float64:
+    def active() -> Array:
         return np.asarray(network.activations(x)["0.dense"] > 0, np.float64)
 
     assert active().mean() == pytest.approx(0.5, abs=0.03)
@@ -163,10 +163,11 @@ def test_fifty_layers_of_sigmoids_leave_less_of_a_gradient_than_fifty_of_tanh() 
         for _ in range(50):
             layers += [Dense(64, weights=ScaledNormal(1 / 8)), activation()]
         build(layers, (64,), dtype=np.float64)
-        y = np.random.default_rng(0).standard_normal((20, 64))
+        y: Array = np.random.default_rng(0).standard_normal((20, 64))
         for layer in layers:
             y = layer.forward(y, training=True)
-        dx = dy = np.random.default_rng(1).standard_normal(y.shape)
+        dy = np.random.default_rng(1).standard_normal(y.shape)
+        dx: Array = dy
         for layer in reversed(layers):
             through = layer.backward(dx)
             assert through is not None
@@ -178,7 +179,7 @@ def test_fifty_layers_of_sigmoids_leave_less_of_a_gradient_than_fifty_of_tanh() 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gelu_is_0_or_the_identity_for_large_inputs_and_nothing_overflows(dtype: type) -> None:
-    x = np.array([[-1e38, -1e20, -30.5, 30.5, 1e20, 1e38]], dtype)
+    x: Array = np.array([[-1e38, -1e20, -30.5, 30.5, 1e20, 1e38]], dtype)
     layer = GELU()
     y = layer.forward(x, training=True)
     dx = layer.backward(np.ones_like(x))
@@ -190,7 +191,7 @@ def test_the_third_derivatives_of_the_gates_are_equal_for_the_coefficient_of_the
     a, beta, h = 2 * math.sqrt(2 / math.pi), (4 - math.pi) / (6 * math.pi), 0.01
     assert beta == pytest.approx(0.0455, abs=5e-5)
 
-    def third(gate: Float64) -> float:  # odd around 1/2: by values at h and 2h
+    def third(gate: Array) -> float:  # odd around 1/2: by values at h and 2h
         return float((gate[1] - 2 * gate[0] + 0.5) / h**3)
 
     x = np.array([h, 2 * h])
@@ -209,12 +210,12 @@ def test_scaling_at_prediction_is_the_same_function_but_steps_are_larger() -> No
     x, t = generator.standard_normal((50, 6)), generator.standard_normal((50, 3))
     w, dropout = generator.standard_normal((6, 3)), Dropout(1 - q)
     dropped = dropout.forward(x, training=True, rng=np.random.default_rng(0))
-    original = q * dropped  # as in the paper: entries are 0 or unchanged
+    original: Array = q * dropped  # as in the paper: entries are 0 or unchanged
     v = w / q
     np.testing.assert_allclose(original @ v, dropped @ w, rtol=1e-12)
     np.testing.assert_allclose(x @ (q * v), x @ w, rtol=1e-12)
 
-    def step(inputs: Float64, weights: Float64, rate: float) -> Float64:
+    def step(inputs: Array, weights: Array, rate: float) -> Array:
         return np.asarray(weights - rate * inputs.T @ (inputs @ weights - t) / len(t), np.float64)
 
     np.testing.assert_allclose(q * step(original, v, rate), step(dropped, w, q**2 * rate))

@@ -4,21 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from tests.helpers.gradients import Float64
 
 from handloom import Conv2D, Dense, He, ReLU, ScaledNormal, Tanh, build
 from handloom.layers import Layer
+from handloom.parameters import Array
 
 X = np.random.default_rng(0).standard_normal((20, 4))
 T = np.random.default_rng(1).standard_normal((20, 2))
 
 
-def gradients(layers: list[Layer], x: Float64 = X, t: Float64 = T) -> list[Float64]:
+def gradients(layers: list[Layer], x: Array = X, t: Array = T) -> list[Array]:
     """Return the gradient of the weights of each dense layer, for the mean squared error / 2."""
     y = x
     for layer in layers:
         y = layer.forward(y, training=True)
-    dx = (y - t) / len(t)
+    dx: Array = (y - t) / len(t)
     for layer in reversed(layers):
         through = layer.backward(dx)
         assert through is not None
