@@ -92,13 +92,13 @@ class GELU(Gated):
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
     The exact gate is the normal cumulative distribution function of ``x``, which NumPy does not
-    have. The approximation needs no function but the exponential; the code of GPT-2 has it. Its
+    have. The approximation needs no function but the exponential; GPT-2 was trained with it. Its
     value is within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within
     8.7e-4 (at ``|x| = 2.0``). The gradient is that of the approximation.
 
     References
     ----------
-    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", arXiv:1606.08415, 2016.
+    Hendrycks, Gimpel, "Gaussian Error Linear Units (GELUs)", 2016, arXiv 1606.08415.
     """
 
     kind = "gelu"
