@@ -24,7 +24,7 @@ class Initializer(Protocol):
 
 @dataclass(frozen=True)
 class Zeros:
-    """Initialize with zeros, for biases; with zero weights all units would learn the same."""
+    """Initialize with zeros, for biases; with zero weights too, hidden units would stay equal."""
 
     def __call__(
         self,
@@ -72,10 +72,10 @@ class ScaledNormal:
 
 @dataclass(frozen=True)
 class He:
-    """He (Kaiming) initializer: ``N(0, 2 / d)``, keeps the variance through ReLU layers.
+    """He (Kaiming) initializer: ``N(0, 2 / d)``, keeps the mean square through ReLU layers.
 
-    ``d`` is the number of products that add up to one output: ``k k c`` for a kernel of shape
-    ``(k, k, c, f)``.
+    ``d`` is the number of products that add up to one output: ``K K c`` for a kernel of shape
+    ``(K, K, c, f)``.
 
     Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers: Surpassing Human-Level Performance
     on ImageNet Classification", ICCV 2015.
@@ -84,7 +84,7 @@ class He:
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return normal draws of shape ``(d, h)`` or ``(k, k, c, f)``."""
+        """Return normal draws of shape ``(d, h)`` or ``(K, K, c, f)``."""
         return math.sqrt(2.0 / _fan_in(shape)) * generator.standard_normal(shape)
 
 
@@ -93,7 +93,7 @@ class Glorot:
     """Glorot (Xavier) initializer: ``U(-a, a)``, ``a = sqrt(6 / (d + h))``, for tanh or softmax.
 
     ``d`` is the number of products that add up to one output, ``h`` the number of those that one
-    input has a share in: ``k k c`` and ``k k f`` for a kernel of shape ``(k, k, c, f)``.
+    input has a share in: ``K K c`` and ``K K f`` for a kernel of shape ``(K, K, c, f)``.
 
     Source: Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010.
@@ -102,7 +102,7 @@ class Glorot:
     def __call__(
         self, shape: tuple[int, ...], generator: np.random.Generator
     ) -> npt.NDArray[np.float64]:
-        """Return uniform draws of shape ``(d, h)`` or ``(k, k, c, f)``."""
+        """Return uniform draws of shape ``(d, h)`` or ``(K, K, c, f)``."""
         limit = math.sqrt(6.0 / (_fan_in(shape) + _fan_out(shape)))
         return generator.uniform(-limit, limit, shape)
 

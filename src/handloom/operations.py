@@ -67,7 +67,7 @@ class Elementwise:
 
 @dataclass(frozen=True)
 class DropEntries:
-    """Dropout, ``y = x m / keep`` with a random mask ``m``; see `handloom.Dropout`.
+    """Dropout, ``y = x M / q`` with a random mask ``M``; see `handloom.Dropout`.
 
     The words of `handloom.randomness.StepStream` at epoch, step, shard and the layer's index are
     cut into numbers of 16 bits, one for each entry of the shard.

@@ -35,7 +35,7 @@ def draw_mask(plan, part, layer, first, kept):  # type: ignore[no-untyped-def]
 
 @compiled_inner
 def multiply_by_mask(dropped, kept, x, y):  # type: ignore[no-untyped-def]
-    """Write ``y = x m / keep`` or, of gradients, ``dx = dy m / keep``; all flat."""
+    """Write ``y = x M / q`` or, of gradients, ``dx = dy M / q``; all flat."""
     scale, zero = x.dtype.type(65536.0 / (65536.0 - dropped)), x.dtype.type(0)
     for i in range(len(y)):
         y[i] = x[i] * (scale if kept[i] else zero)

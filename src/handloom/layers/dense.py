@@ -28,7 +28,7 @@ class Dense(Layer):
         y    = x W + b                   (n, h) = (n, d) (d, h) + (h,), b added to every row
 
         dW   = x^T dy                    (d, h) = (d, n) (n, h)
-        db_j = sum over rows i of dy_ij  (h,)
+        db_u = sum over rows i of dy_iu  (h,)
         dx   = dy W^T                    (n, d) = (n, h) (h, d)
 
     ``W`` is ``self.weights["weights"]`` and ``b`` is ``self.weights["biases"]``; ``self.gradients``

@@ -18,18 +18,19 @@ DRAW_VALUES = 1 << 16
 class Dropout(Layer):
     """Sets entries to zero at random in training, and scales up the others ("inverted" dropout).
 
-    Forward and, given ``dy``, backward, with a mask ``m`` that is 1 with probability ``keep``::
+    Forward and, given ``dy``, backward, with a mask ``M`` that is 1 with the keep probability
+    ``q``, else 0::
 
-        training:    y  = x m / keep
-                     dx = dy m / keep
+        training:    y  = x M / q
+                     dx = dy M / q
         inference:   y  = x
 
     So the expected value of ``y`` is ``x``, and inference needs no scaling. Every entry is drawn
     independently. ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
     A draw has 16 bits, so the rate is rounded to ``j / 65536``, with a whole number ``j`` from 1 to
-    65,535; a rate of exactly 0 stays 0. An entry is dropped if its draw is below ``j``. ``keep`` is
-    one minus the rounded rate, so the expected value of ``y`` is exactly ``x``.
+    65,535; a rate of exactly 0 stays 0. An entry is dropped if its draw is below ``j``. ``q`` is
+    one minus the rounded rate, so the expected value of ``y`` is ``x`` for every rate.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ class Dropout(Layer):
         return dx
 
     def _draw(self, scaled_mask: Array, rng: np.random.Generator | None) -> None:
-        """Write ``m / keep`` into ``scaled_mask``."""
+        """Write ``M / q`` into ``scaled_mask``."""
         if not self._dropped:
             scaled_mask.fill(1.0)
             return

@@ -13,16 +13,16 @@ from handloom.operations import Elementwise
 from handloom.parameters import Array
 
 SATURATED = 30.0
-"""For larger ``|x|`` the gate of `GELU` is 0 or 1 in any dtype, and so is its derivative."""
+"""For larger ``|x|`` the gate of `GELU` is 0 or 1 in float32 and float64, as is dy/dx of `GELU`."""
 
 
 class Gated(Layer):
     """Base class of `SiLU` and `GELU`: forward keeps the derivative, by which backward multiplies.
 
-    With a gate ``g = sigmoid(v(x))``, forward and, given ``dy``, backward::
+    With a gate ``g = sigmoid(z(x))``, forward and, given ``dy``, backward::
 
         y  = x g
-        dx = (g + y (1 - g) v'(x)) dy
+        dx = (g + y (1 - g) z'(x)) dy
 
     The derivative does not follow from ``y``; forward computes it from the gate.
     """
@@ -84,19 +84,19 @@ class SiLU(Gated):
 class GELU(Gated):
     """The Gaussian error linear unit (GELU), in the tanh approximation of its paper.
 
-    Forward and, given ``dy``, backward, with ``a = 2 sqrt(2 / pi)`` and ``b = 0.044715``::
+    Forward and, given ``dy``, backward, with ``a = 2 sqrt(2 / pi)`` and ``beta = 0.044715``::
 
-        v  = a (x + b x^3)
-        g  = sigmoid(v) = (1 + tanh(v / 2)) / 2
+        z  = a (x + beta x^3)
+        g  = sigmoid(z) = (1 + tanh(z / 2)) / 2
         y  = x g
-        dx = (g + y (1 - g) a (1 + 3 b x^2)) dy
+        dx = (g + y (1 - g) a (1 + 3 beta x^2)) dy
 
     ``x``, ``y``, ``dy`` and ``dx`` have one shape, ``(n, ...)``.
 
     The exact gate is the normal cumulative distribution function of ``x``, which NumPy does not
-    have. The approximation needs only an exponential; GPT-2 was trained with it. Its value is
-    within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within 8.7e-4
-    (at ``|x| = 2.0``). The gradient is that of the approximation.
+    have. The approximation needs no function but the exponential; GPT-2 was trained with it. Its
+    value is within 4.8e-4 of the exact one (largest error at ``|x| = 2.7``), its derivative within
+    8.7e-4 (at ``|x| = 2.0``). The gradient is that of the approximation.
 
     References
     ----------
@@ -116,20 +116,20 @@ class GELU(Gated):
         training: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Array:
-        """Compute ``x sigmoid(a (x + b x^3))``."""
-        a, b = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
+        """Compute ``x sigmoid(a (x + beta x^3))``."""
+        a, beta = 2.0 * math.sqrt(2.0 / math.pi), 0.044715
         gate, squares, slope = (
             self._buffer(name, x.shape, x.dtype) for name in ("gate", "squares", "slope")
         )
         np.clip(x, -SATURATED, SATURATED, out=gate)  # so that no power overflows
         np.square(gate, out=squares)
-        np.multiply(squares, a * b, out=slope)
+        np.multiply(squares, a * beta, out=slope)
         slope += a
         gate *= slope
         sigmoid(gate, out=gate)
         y: Array = np.multiply(x, gate, out=self._buffer("y", x.shape, x.dtype))
         if training:
-            squares *= 3.0 * a * b
+            squares *= 3.0 * a * beta
             squares += a
             np.subtract(1.0, gate, out=slope)
             slope *= squares
