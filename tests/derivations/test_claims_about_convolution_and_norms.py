@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from tests.helpers.backends import TILED
 from tests.helpers.gradients import Float64
 
 from handloom import (
@@ -21,6 +22,7 @@ from handloom import (
     MeanSquaredError,
     ModelError,
     ReLU,
+    ScaledNormal,
     Sequential,
     build,
 )
@@ -28,7 +30,7 @@ from handloom.layers import Layer
 from handloom.layers.embedding import sum_rows_by_index
 from handloom.layers.im2col import Im2col
 from handloom.layers.windows import Windows
-from handloom.layers.winograd import A, B, G, Winograd, winograd_backward, winograd_forward
+from handloom.layers.winograd import A, B, G, Winograd
 from handloom.parameters import Array
 
 Built = TypeVar("Built", bound=Layer)
@@ -55,26 +57,6 @@ def root_mean_square(x: Array) -> float:
 
 
 # convolution
-
-
-@pytest.mark.parametrize(("padding", "stride"), [(0, 1), (1, 2), (2, 1)])
-def test_the_formula_of_a_convolution_is_of_the_padded_image(padding: int, stride: int) -> None:
-    layer = built(Conv2D(2, 3, stride=stride, padding=padding), 2, 6, 5)
-    b, w = layer.weights["biases"], layer.weights["weights"]
-    b[...] = [0.5, -1.0]
-    x = drawn(3, 2, 6, 5)
-    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    rows, columns = (6 + 2 * padding - 3) // stride + 1, (5 + 2 * padding - 3) // stride + 1
-    dy = drawn(3, 2, rows, columns, seed=1)
-    y, dx = np.empty_like(dy), np.zeros_like(padded)
-    for u in range(rows):
-        for v in range(columns):
-            window = np.s_[:, :, stride * u : stride * u + 3, stride * v : stride * v + 3]
-            y[:, :, u, v] = np.einsum("ncij,ijcf->nf", padded[window], w) + b
-            dx[window] += np.einsum("nf,ijcf->ncij", dy[:, :, u, v], w)
-    np.testing.assert_allclose(layer.forward(x), y, atol=1e-12)
-    inside = dx[:, :, padding : padding + 6, padding : padding + 5]
-    np.testing.assert_allclose(gradient(layer, x, dy), inside, atol=1e-12)
 
 
 @pytest.mark.parametrize("layer", [Conv2D(1, 2, stride=2), MaxPool2D(2), AveragePool2D(2)])
@@ -137,8 +119,6 @@ def test_winograd_is_used_from_as_many_channels_filters_and_outputs_as_the_page_
     assert suits(4, 4, 3)
     others = [(3, 4, 3), (4, 3, 3), (4, 4, 2), (4, 4, 9, 5, 1), (4, 4, 9, 3, 2)]
     assert not any(suits(*other) for other in others)
-    layer, windows = built(Conv2D(16, 3), 16, 9, 9), Windows.over("", (16, 9, 9), 3, 1, 0)
-    assert isinstance(layer._algorithm(windows, layer.weights["weights"]), Im2col)  # NumPy
 
 
 def three_convolutions(channels: int) -> Iterable[Conv2D]:
@@ -149,7 +129,7 @@ def three_convolutions(channels: int) -> Iterable[Conv2D]:
         build([layer], (channels, 12, 12), dtype=dtype)
         if weights is None:
             weights = layer.weights["weights"]
-            layer._winograd = (winograd_forward, winograd_backward)
+            layer.set_backend(TILED)
         np.copyto(layer.weights["weights"], weights)
         yield layer
 
@@ -190,13 +170,15 @@ def test_the_terms_of_an_output_of_winograd_add_up_to_thirty_times_its_size() ->
 
 
 def test_batch_normalization_subtracts_biases_again_and_layer_normalization_does_not() -> None:
-    for norm, tolerance in ((BatchNorm(), 1e-12), (LayerNorm(), None)):
+    changes = []
+    for norm in (BatchNorm(), LayerNorm()):
         network = Sequential([Conv2D(3, 3), norm]).build((2, 6, 6), dtype=np.float64)
         x = drawn(4, 2, 6, 6)
         before = network.forward(x, training=True).copy()
         network.layers[0].weights["biases"][...] = [1.0, 2.0, -5.0]
-        off = np.abs(network.forward(x, training=True) - before).max()
-        assert (off < tolerance) if tolerance else (off > 1)
+        changes.append(np.abs(network.forward(x, training=True) - before).max())
+    assert changes[0] < 1e-12
+    assert changes[1] > 1
 
 
 # pooling
@@ -219,10 +201,9 @@ def test_the_gradient_of_a_tie_after_a_relu_is_lost_there_in_any_case() -> None:
     assert not below.any()
 
 
-def test_global_average_pooling_is_one_window_and_loses_positions() -> None:
+def test_global_average_pooling_loses_positions() -> None:
     x = drawn(2, 3, 4, 4)
     y = GlobalAveragePool2D().forward(x)
-    np.testing.assert_allclose(AveragePool2D(4).forward(x)[:, :, 0, 0], y, rtol=1e-12)
     shuffled = np.random.default_rng(0).permutation(x.reshape(2, 3, 16), axis=2)
     moved = GlobalAveragePool2D().forward(shuffled.reshape(2, 3, 2, 8))  # another size of image
     np.testing.assert_allclose(moved, y, rtol=1e-12, atol=1e-15)
@@ -248,16 +229,6 @@ def test_each_group_of_a_step_counts_once_in_the_running_statistics() -> None:
     variance = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
     np.testing.assert_allclose(layer.weights["running_mean"], 0.25 * mean)
     np.testing.assert_allclose(layer.weights["running_variance"], 0.75 + 0.25 * variance)
-
-
-def test_the_sums_in_dx_are_those_of_a_group_and_weights_add_them_up() -> None:
-    whole, x, dy = built(BatchNorm(ghost_batch=3), 2), drawn(7, 2), drawn(7, 2, seed=1)
-    dx, dscale = gradient(whole, x, dy), np.zeros(2)
-    for group in (np.s_[:3], np.s_[3:]):
-        alone = built(BatchNorm(), 2)
-        np.testing.assert_allclose(gradient(alone, x[group], dy[group]), dx[group], atol=1e-12)
-        dscale += alone.gradients["scale"]
-    np.testing.assert_allclose(whole.gradients["scale"], dscale, rtol=1e-9)
 
 
 def test_the_factor_hardly_corrects_the_variance_of_dependent_pixels() -> None:
@@ -294,21 +265,24 @@ def test_an_image_of_one_pixel_is_refused_in_training_and_one_of_two_is_not() ->
 # embedding
 
 
-def test_categories_of_one_effect_come_to_lie_close_together() -> None:
-    """Six categories with three effects; the index 1, which no row has, keeps its vector."""
-    layer = Embedding({0: 6}, width=3)
-    network = Sequential([layer, Dense(8), ReLU(), Dense(1)]).build((1,), dtype=np.float64, seed=0)
-    initial = layer.weights["column_0"][1].copy()
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("deviation", "close"), [(0.01, True), (1.0, False)])
+def test_categories_of_one_effect_lie_close_together_if_they_begin_so(
+    deviation: float, close: bool, seed: int
+) -> None:
+    """Six categories with three effects."""
+    layer = Embedding({0: 6}, width=3, weights=ScaledNormal(deviation))
+    network = Sequential([layer, Dense(8), ReLU(), Dense(1)])
+    network.build((1,), dtype=np.float64, seed=seed)
     x = np.arange(2.0, 8.0)[:, None]
     t = np.array([[0.0], [0.0], [1.0], [1.0], [-1.0], [-1.0]])
-    for _ in range(150):
+    for _ in range(100):
         network.backward(MeanSquaredError()(network.forward(x, training=True), t)[1])
         network.parameters.vector[...] -= 0.3 * network.parameters.gradient
     vectors = layer.weights["column_0"][2:]
     distances = np.linalg.norm(vectors[:, None] - vectors, axis=2)
     pairs = np.arange(6) // 2 == np.arange(6)[:, None] // 2
-    assert distances[~pairs].min() > 10 * distances[pairs].max()
-    np.testing.assert_array_equal(layer.weights["column_0"][1], initial)
+    assert (distances[~pairs].min() > distances[pairs].max()) == close
 
 
 def test_only_a_penalty_moves_the_vector_of_an_index_without_rows() -> None:
@@ -321,11 +295,6 @@ def test_only_a_penalty_moves_the_vector_of_an_index_without_rows() -> None:
         network.parameters.add_penalty_gradient()
         optimizer.step(0.1)
         assert (layer.weights["column_0"][1] == initial).all() == (l2 == 0)
-
-
-def test_the_width_of_an_embedding_is_at_most_600() -> None:
-    layer = Embedding({0: 100_000})
-    assert layer.output_shape((1,)) == (600,)
 
 
 def test_gradients_of_an_index_are_added_up_in_float64() -> None:

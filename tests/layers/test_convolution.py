@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.helpers.backends import TILED
 from tests.helpers.gradients import relative_error
 from tests.helpers.images import convolved, draw
 
@@ -43,15 +44,6 @@ CASES = [
     (16, 17, 2, 9, 3, 1, "same", (1, 1)),  # too low for tiles
 ]
 
-
-class Tiled(Backend):
-    """NumPy, with Winograd's algorithm where it suits the shapes."""
-
-    def compiles(self, definition: object) -> bool:
-        return True
-
-
-TILED = Tiled()
 EACH_WAY = pytest.mark.parametrize("backend", [NUMPY, TILED], ids=["im2col", "winograd"])
 
 

@@ -53,9 +53,9 @@ class Conv2D(Layer):
     padding, for windows of ``K`` by ``K``; its channels are last in memory.
 
     The sums are computed by one of two algorithms: as one matrix product of all windows
-    (`handloom.layers.im2col`) or, for 3 x 3 windows on many channels where it is compiled, by
-    Winograd's algorithm (`handloom.layers.winograd`). The choice depends on backend and shapes
-    only.
+    (`handloom.layers.im2col`) or, for 3 x 3 windows at stride 1 with at least 4 channels and
+    filters where it is compiled, by Winograd's algorithm (`handloom.layers.winograd`). The choice
+    depends on backend and shapes only.
 
     Parameters
     ----------
