@@ -65,6 +65,20 @@ def interval(
     return Interval(mean, mean - width, mean + width)
 
 
+def of_another(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean of independent values, with the interval in which one more of them lies.
+
+    It is ``mean ± t s sqrt(1 + 1 / n)``, with ``t`` as in `interval`, if the values are normally
+    distributed.
+    """
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Interval(mean, -math.inf, math.inf)
+    quantile = float(stdtrit(len(values) - 1, 0.5 + confidence / 2.0))
+    width = quantile * deviation(values) * math.sqrt(1.0 + 1.0 / len(values))
+    return Interval(mean, mean - width, mean + width)
+
+
 def paired(
     first: Sequence[float],
     second: Sequence[float],

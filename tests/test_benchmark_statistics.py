@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from benchmarks.statistics import binomial_error, deviation, interval, paired
+from benchmarks.statistics import binomial_error, deviation, interval, of_another, paired
 from scipy import stats
 
 OURS = [0.9112, 0.9126, 0.9119, 0.9152, 0.9120]
@@ -91,3 +91,13 @@ def test_splits_of_the_same_rows_know_the_mean_of_these_and_less_about_other_row
     assert share(of_table, 0.0) == pytest.approx(0.95, abs=0.035)
     assert share(population, 0.0) < 0.93
     assert share(population, test) > 0.95
+
+
+def test_nineteen_of_twenty_further_values_are_in_the_interval_of_another() -> None:
+    values = np.random.default_rng(0).standard_normal((4000, 5))
+    hits = []
+    for *first, another in values:
+        _, low, high = of_another(first)
+        hits.append(low < another < high)
+    assert np.mean(hits) == pytest.approx(0.95, abs=0.01)
+    assert of_another([0.5]) == (0.5, -math.inf, math.inf)

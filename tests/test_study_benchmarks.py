@@ -1,5 +1,6 @@
 """The benchmarks of the study: one rounding grows, and the notebook's arithmetic goes on."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ pytest.importorskip("scipy")
 
 from benchmarks import rounding
 from benchmarks.notebook import evaluated, scaled, trained
-from benchmarks.rounding import moved, perturbed
+from benchmarks.records.page import between
+from benchmarks.rounding import Perturbed, moved, perturbed
+from benchmarks.statistics import of_another
 from benchmarks.textbook import Textbook
 
 from handloom import silhouettes
@@ -19,6 +22,7 @@ from handloom.model import Model
 from handloom.studies.reference import run
 from handloom.training import evaluate
 
+DOCS = Path(__file__).parents[1] / "docs"
 FEW = silhouettes(200, test_rows=100)
 
 
@@ -99,3 +103,19 @@ def test_the_evaluation_is_that_of_the_library() -> None:
     expected = evaluate(study.model, FEW.test)
     assert figures["accuracy"] == expected.accuracy
     assert figures["loss"] == pytest.approx(expected.loss, rel=1e-5)
+
+
+def test_the_study_says_what_one_rounding_did() -> None:
+    saved = json.loads((DOCS / "records/rounding.json").read_text())
+    assert (saved["rows"], saved["batch_size"], saved["steps"]) == (60_000, 6000, 1100)
+    runs = {name: [Perturbed(**one) for one in each] for name, each in saved["runs"].items()}
+    page = (DOCS / "reference-study.md").read_text()
+    assert between(page, "rounding") == rounding.table(runs)
+    for name, reported in (("sgd", 0.837), ("momentum", 0.812)):
+        mean, low, high = of_another([one.accuracy for one in runs[name]])
+        assert f"{mean:.3f} ± {high - mean:.3f}" in page
+        assert low < reported < high
+    assert sum(one.accuracy > 0.3 for one in runs["adam"]) == 4  # as the page says
+    for each in runs.values():
+        for one in each[1:]:
+            assert one.differences["1100"] > 0.5
