@@ -204,7 +204,7 @@ def test_the_third_derivatives_of_the_gates_are_equal_for_the_coefficient_of_the
 # dropout
 
 
-def test_scaling_at_prediction_is_the_same_function_but_steps_are_larger() -> None:
+def test_scaling_at_prediction_is_the_same_function_but_learns_more_slowly() -> None:
     generator = np.random.default_rng(0)
     q, rate = 0.75, 0.1
     x, t = generator.standard_normal((50, 6)), generator.standard_normal((50, 3))

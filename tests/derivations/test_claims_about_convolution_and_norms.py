@@ -257,10 +257,11 @@ def test_a_row_of_one_feature_is_always_normalized_to_0() -> None:
     assert not gradient(layer, drawn(4, 1), drawn(4, 1)).any()
 
 
-def test_an_image_of_one_pixel_is_refused_in_training_and_one_of_two_is_not() -> None:
+def test_a_single_entry_is_refused_in_training_and_an_image_of_two_pixels_is_not() -> None:
     built(BatchNorm(), 2, 1, 2).forward(drawn(1, 2, 1, 2), training=True)
-    with pytest.raises(ModelError, match="at least 2"):
-        built(BatchNorm(), 2, 1, 1).forward(drawn(1, 2, 1, 1), training=True)
+    for shape in ((2,), (2, 1, 1)):
+        with pytest.raises(ModelError, match="at least 2"):
+            built(BatchNorm(), *shape).forward(drawn(1, *shape), training=True)
 
 
 # embedding

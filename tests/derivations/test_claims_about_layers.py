@@ -13,14 +13,12 @@ from handloom import (
     AveragePool2D,
     BatchNorm,
     Conv2D,
-    Dense,
     Dropout,
     Embedding,
     Glorot,
     He,
     LeakyReLU,
     MaxPool2D,
-    ModelError,
     ReLU,
     ScaledNormal,
     Sigmoid,
@@ -130,8 +128,6 @@ def test_the_constants_of_gelu_give_its_gate_the_value_and_slope_of_the_normal_o
     assert a == pytest.approx(1.5958, abs=5e-5)
     assert a / 4 == pytest.approx(1 / math.sqrt(2 * math.pi), rel=1e-12)
     assert slope(GELU(), np.zeros(1)) == pytest.approx(0.5, abs=1e-12)
-    far = np.array([-1e30, -30.0, 30.0, 1e30])
-    np.testing.assert_allclose(value(GELU(), far), [0, 0, 30, 1e30], atol=1e-12)
 
 
 def test_softmax_ignores_a_shift_so_its_gradient_sums_to_0() -> None:
@@ -191,16 +187,6 @@ def test_the_initial_values_of_batch_normalization_are_those_of_the_page() -> No
         "running_variance": [1, 1],
     }
     assert (layer.momentum, layer.epsilon) == (0.9, 1e-5)
-
-
-def test_a_single_entry_is_refused_in_training() -> None:
-    layer = BatchNorm()
-    build([layer], (2,))
-    with pytest.raises(ModelError, match="at least 2"):
-        layer.forward(np.ones((1, 2), np.float32), training=True)
-    images = BatchNorm()
-    build([images], (2, 3, 3))
-    images.forward(np.ones((1, 2, 3, 3), np.float32), training=True)  # a pixel is an entry
 
 
 # convolution and pooling
@@ -281,18 +267,3 @@ def test_a_standard_deviation_of_a_hundredth_shrinks_as_much_as_the_page_says() 
     x, w = drawn(1000, 128), 0.01 * np.random.default_rng(1).standard_normal((128, 1000))
     y = np.maximum(x @ w, 0)
     assert np.square(y).mean() / np.square(x).mean() == pytest.approx(0.0064, rel=0.02)
-
-
-def test_units_with_equal_weights_stay_equal() -> None:
-    hidden, output = Dense(3), Dense(1)
-    build([hidden, output], (4,), dtype=np.float64)
-    for layer in (hidden, output):
-        layer.weights["weights"][...] = 0.3
-    hidden.forward(drawn(5, 4), training=True)
-    output.forward(hidden.forward(drawn(5, 4), training=True), training=True)
-    dx = output.backward(drawn(5, 1))
-    assert dx is not None
-    hidden.backward(dx)
-    dw = hidden.gradients["weights"]
-    np.testing.assert_array_equal(dw[:, 0], dw[:, 1])
-    np.testing.assert_array_equal(dw[:, 0], dw[:, 2])

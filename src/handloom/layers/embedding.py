@@ -55,9 +55,9 @@ class Embedding(Layer):
     A column with ``k`` categories has ``k + 2`` indices: 0 for a missing value, 1 for a category
     that was not seen in training, and 2 to ``k + 1`` for the categories. The vector of an index
     that no training row has keeps its initial value, which by default is close to zero, unless
-    there is a penalty. Tables are
-    no matrices: `handloom.Muon` updates them by AdamW, and weight decay leaves them out, so that it
-    does not shrink vectors of rare categories in every step.
+    there is a penalty. Tables do not count as matrices: `handloom.Muon` updates them by AdamW, and
+    weight decay leaves them out, so that it does not shrink vectors of rare categories in every
+    step.
 
     Indices are whole numbers in floating point, as the other columns. They need a transform that
     leaves them as they are, such as `handloom.data.AsFloat`. The layer is the first of a network.

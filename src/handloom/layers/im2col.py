@@ -16,13 +16,13 @@ class Im2col(ConvolutionAlgorithm):
 
     ::
 
-        C  = the window of each output pixel   (p, size size c)
-        y  = C W                               (p, f)
+        C  = the window of each output pixel   (pixels, K K c)
+        y  = C W                               (pixels, f)
 
         dW = C^T dy
         dC = dy W^T, each entry added to the pixel that it was copied from
 
-    ``C`` is computed again in backward: kept, it would take up to ``size^2`` times the memory of
+    ``C`` is computed again in backward: kept, it would take up to ``K^2`` times the memory of
     ``x``.
 
     References
@@ -38,7 +38,7 @@ class Im2col(ConvolutionAlgorithm):
         self.block = images_per_block(pixels * (self.taps + filters) * itemsize)
 
     def ready(self, w: Array) -> Array:
-        """Return the weights as a matrix, shape (size size c, f)."""
+        """Return the weights as a matrix, shape (K K c, f)."""
         return w.reshape(self.taps, self.filters)
 
     def forward(self, x: Array, w: Array, y: Array, space: Workspace) -> None:
