@@ -183,6 +183,9 @@ def test_of_two_causes_the_first_in_the_table_is_named() -> None:
         assert name in row
         found = findings(stuck(CAUSES[following] | CAUSES[name]))
         assert [each.symptom for each in found] == ["stuck", name]
+    for name in ("dead units", "saturation"):  # then a vanishing gradient is their effect
+        found = findings(stuck(CAUSES["vanishing gradient"] | CAUSES[name]))
+        assert [each.symptom for each in found] == ["stuck", name]
 
 
 @pytest.mark.parametrize(
