@@ -162,7 +162,7 @@ CAUSES: dict[str, dict[str, Any]] = {
 
 def stuck(measured: dict[str, Any]) -> History:
     """Return the history of one epoch of a training that has learned nothing."""
-    layer = {"output": 1.0, "gradient": 1.0, "update": 1e-3, "growth": 1.0}
+    layer: dict[str, Any] = {"output": 1.0, "gradient": 1.0, "update": 1e-3, "growth": 1.0}
     rest = {"rate": 0.1, "input_scale": 1.0} | measured
     rate, scale = rest.pop("rate"), rest.pop("input_scale")
     last = layer | {"update": 0.0}

@@ -30,4 +30,4 @@ def walked(
         parameters.add_penalty_gradient()
         optimizer.step(rate)
         path.append(parameters.vector.copy())
-    return np.array(path).reshape(-1, *gradients.shape[1:])
+    return np.array(path, np.float64).reshape(-1, *gradients.shape[1:])
