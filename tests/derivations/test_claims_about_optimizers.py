@@ -142,11 +142,12 @@ def test_no_weight_stays_above_the_bound_of_weight_decay() -> None:
 
 
 def test_beside_a_larger_constant_gradient_a_penalty_in_adam_has_no_effect() -> None:
+    """Adam's step hardly changes, though the penalty moves the gradient by up to a tenth."""
     plain, penalized = (
         walked(Adam(), np.ones(20), rate=0.1, start=5.0, l2=l2)[-1] for l2 in (0.0, 0.01)
     )
     assert plain == pytest.approx(3.0)
-    assert penalized == pytest.approx(plain, abs=0.1)
+    assert 0 <= penalized - plain < 0.01  # beside noise of this size it would be 0.16
 
 
 def test_the_spread_of_noise_beside_weight_decay_depends_on_the_rate() -> None:
