@@ -113,7 +113,7 @@ class LinearDecay:
     learning_rate : float
         The rate of the first step.
     steps : int
-        The number of steps; the step after the last one would have a rate of zero.
+        The number of steps; after them the rate is zero.
     """
 
     learning_rate: float
@@ -132,9 +132,9 @@ class LinearDecay:
 class CosineDecay:
     """Cosine decay (cosine annealing) from the learning rate to a final rate.
 
-    With ``t = min(step / steps, 1)``::
+    Up to ``steps``, after which it stays at the final rate::
 
-        final + (learning_rate - final) * (1 + cos(pi t)) / 2
+        final + (learning_rate - final) * (1 + cos(pi step / steps)) / 2
 
     Parameters
     ----------
@@ -220,8 +220,8 @@ class OneCycle:
 class Warmup:
     """Linear warmup, followed by another schedule.
 
-    Step ``t`` of the first ``steps`` has ``then(0) * (t + 1) / (steps + 1)``; after them comes
-    ``then``, counted from its own step 0. The rate of the warmup is never zero.
+    Each of the first ``steps`` has the rate ``then(0) * (step + 1) / (steps + 1)``; after them
+    comes ``then``, counted from its own step 0. The rate of the warmup is never zero.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from handloom import (
     CosineDecay,
     Dataset,
     Dense,
+    History,
     Layer,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -32,7 +33,9 @@ from handloom.gradcheck.differences import Probe, compare
 from handloom.gradcheck.report import OK, TINY, UNDECIDED
 from handloom.losses import Loss
 from handloom.parameters import Array, ParameterSpec
-from handloom.training import findings
+from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
+from handloom.training.findings import findings
+from handloom.training.history import EpochRecord
 from handloom.training.probe import allowed_seconds, guessing
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "training.md"
@@ -142,22 +145,47 @@ def test_the_best_constant_prediction_of_smoothed_classes_is_their_entropy() -> 
     assert guess == pytest.approx(-shares @ np.log(shares))
 
 
-def test_causes_are_sought_in_the_order_of_the_table() -> None:
-    table = (
-        GUIDE.read_text().partition("| finding | measurement | remedy |")[2].partition("\n\n")[0]
-    )
-    rows = re.findall(r"^\| ([a-z].+?) \|", table, flags=re.MULTILINE)
-    assert rows == [
-        *("small input features", "equal units"),
-        *("large input features, large or small targets", "ended schedule", "vanishing gradient"),
-        *("large initial weights", "learning rate too large", "dead units", "saturation"),
-        "learning rate too small",
-    ]
-    order = [cause.__name__ for cause in findings._CAUSES]
-    assert order == [
-        *("_small_inputs", "_alike", "_scales", "_ended_schedule", "_vanishing", "_large_weights"),
-        *("_large_rate", "_dead_units", "_saturation", "_small_rate"),
-    ]
+CAUSES: dict[str, dict[str, Any]] = {
+    "small input features": {"input_scale": 1e-4},
+    "equal units": {"alike": True},
+    "large input features": {"input_scale": 100.0},
+    "ended schedule": {"rate": 1e-13},
+    "vanishing gradient": {"gradient": 1e-3},
+    "large initial weights": {"output": 1000.0},
+    "learning rate too large": {"update": 0.1},
+    "dead units": {"dead": 0.6},
+    "saturation": {"saturated": 0.6},
+    "learning rate too small": {"update": 1e-6},
+}
+"""Measurements of each cause, in the order of the guide's table."""
+
+
+def stuck(measured: dict[str, Any]) -> History:
+    """Return the history of one epoch of a training that has learned nothing."""
+    layer: dict[str, Any] = {"output": 1.0, "gradient": 1.0, "update": 1e-3, "growth": 1.0}
+    rest = {"rate": 0.1, "input_scale": 1.0} | measured
+    rate, scale = rest.pop("rate"), rest.pop("input_scale")
+    last = layer | {"update": 0.0}
+    layers = LayerProbe("0.dense", **(layer | rest)), LayerProbe("1.dense", **last)
+    history = History()
+    history.records = [EpochRecord(0, 2.3, 2.3, 0.0, None, rate, 1.0)]
+    records = [ProbeRecord(0, 2.3, layers)]
+    history.diagnosis = Diagnosis("SGD", 100, 0.0, 256, 2.3, scale, 0.0, records)
+    return history
+
+
+def test_of_two_causes_the_first_in_the_table_is_named() -> None:
+    table = GUIDE.read_text().partition("| finding | measurement | remedy |")[2]
+    rows = re.findall(r"^\| ([a-z].+?) \|", table.partition("\n\n")[0], flags=re.MULTILINE)
+    names = list(CAUSES)
+    assert len(rows) == len(names)
+    for row, name, following in zip(rows, names, [*names[1:], names[-1]], strict=True):
+        assert name in row
+        found = findings(stuck(CAUSES[following] | CAUSES[name]))
+        assert [each.symptom for each in found] == ["stuck", name]
+    for name in ("dead units", "saturation"):  # then a vanishing gradient is their effect
+        found = findings(stuck(CAUSES["vanishing gradient"] | CAUSES[name]))
+        assert [each.symptom for each in found] == ["stuck", name]
 
 
 @pytest.mark.parametrize(

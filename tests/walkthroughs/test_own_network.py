@@ -97,7 +97,7 @@ def test_the_text_of_a_large_network_is_bounded() -> None:
 def test_the_parts_are_in_the_order_of_the_step() -> None:
     titles = [part.title for part in walkthrough(network(), X, CLASSES)]
     assert titles == [
-        "The batch: rows x and the class c of each",
+        "The batch: rows x and the class t of each",
         "Forward: 0.dense",
         "Forward: 1.relu",
         "Forward: 2.dense",

@@ -61,7 +61,7 @@ def forward(a: dict[str, Float64]) -> tuple[Float64, Float64, Float64]:
 
 
 def total(a: dict[str, Float64], l1: float, l2: float) -> float:
-    rows = log_softmax(forward(a)[2])[np.arange(len(a["c"])), a["c"].astype(int)]
+    rows = log_softmax(forward(a)[2])[np.arange(len(a["t"])), a["t"].astype(int)]
     weights = np.concatenate([a["W0"].ravel(), a["W2"].ravel()])
     return float(-rows.mean() + l1 * np.abs(weights).sum() + l2 * np.square(weights).sum())
 
@@ -73,7 +73,7 @@ def test_the_arrays_on_the_way_forward_obey_their_equations(seed: int) -> None:
     y0, y1, z = forward(a)
     for name, expected in (("y0", y0), ("y1", y1), ("z", z), ("p", np.exp(log_softmax(z)))):
         np.testing.assert_allclose(a[name], expected, rtol=1e-13, atol=1e-16)
-    row_losses = -log_softmax(z)[np.arange(2), a["c"].astype(int)]
+    row_losses = -log_softmax(z)[np.arange(2), a["t"].astype(int)]
     np.testing.assert_allclose(a["l"], row_losses, rtol=1e-13)
 
 

@@ -20,7 +20,7 @@ STEPS = (2.0**-15, 2.0**-18, 2.0**-21, 2.0**-24)
 
 @dataclass(frozen=True)
 class Probe:
-    """UsesBackend directional derivatives of a function with respect to one array.
+    """Directional derivatives of a function with respect to one array.
 
     Attributes
     ----------

@@ -49,8 +49,8 @@ class Adagrad(Optimizer):
     epsilon : float
         Added to the root for numerical stability, at least 1e-12.
     weight_decay, proximal_l1 : float
-        See `Optimizer`. Neither is divided by the root, which grows: above 0 they outweigh the
-        gradient in the end, and every weight goes to 0.
+        See `Optimizer`. Neither is divided by the root, which grows: at a constant rate they
+        outweigh the gradient in the end, and the weights that they apply to go to 0.
 
     Raises
     ------

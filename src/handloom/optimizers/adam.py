@@ -24,13 +24,13 @@ def adam_step(
     step: int,
     scratch: Array,
 ) -> None:
-    """Make one step of Adam, the ``t``-th, at learning rate ``r``, in place.
+    """Make one step of Adam at learning rate ``r``, in place.
 
     ::
 
         m <- beta1 m + (1 - beta1) dw
         v <- beta2 v + (1 - beta2) dw^2
-        w <- w - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+        w <- w - r (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon)
 
     All arrays are float32, or all are float64. ``m`` and ``v`` start as zeros and are kept from
     step to step. At every eighth step their entries of magnitude below 1e-34 become 0.
@@ -46,7 +46,7 @@ def adam_step(
     beta1, beta2, epsilon : float
         As in `Adam`.
     step : int
-        The number ``t`` of this step, counted from 1.
+        The number of this step, counted from 1.
     scratch : array, shape (size,)
         Memory for intermediate results, overwritten; must not overlap the other arrays.
     """
@@ -76,7 +76,7 @@ class Adam(Optimizer):
     """Adam: moving averages of the gradient and of its square, with bias correction.
 
     The update rule is `adam_step`. Both averages start as zeros, which biases them toward zero;
-    dividing by ``1 - beta1^t`` and ``1 - beta2^t`` corrects this.
+    dividing by ``1 - beta1^step`` and ``1 - beta2^step`` corrects this.
 
     Parameters
     ----------

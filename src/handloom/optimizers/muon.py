@@ -39,7 +39,7 @@ class Muon(Optimizer):
         w <- w - r sqrt(max(1, h / d)) orthogonal(g)
 
     where ``orthogonal(U S V^T)`` is about ``U V^T``; see `orthogonalize`. A kernel of shape
-    ``(k, k, c, f)`` is treated as a matrix of ``k k c`` inputs and ``f`` outputs, in the factor
+    ``(K, K, c, f)`` is treated as a matrix of ``K K c`` inputs and ``f`` outputs, in the factor
     too, which is 1 for every square kernel in Jordan's code. Biases, scales, shifts and embeddings
     are updated as by `handloom.AdamW`, at the rate ``adam_rate r``.
 

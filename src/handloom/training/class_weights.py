@@ -68,9 +68,8 @@ def balanced_weights(
     """Return the balanced class weights, shape (k,).
 
     All classes that occur get the same total weight over all rows, not within a batch; the sum of
-    the sample weights is unchanged.
-    Of ``n`` rows without sample weights, ``n_c`` of them of the class ``c``, and ``k`` classes that
-    occur, the weight of ``c`` is ``n / (k n_c)``.
+    the sample weights is unchanged. Of ``n`` rows without sample weights, ``n_t`` of them of the
+    class ``t``, and ``k`` classes that occur, the weight of ``t`` is ``n / (k n_t)``.
 
     Parameters
     ----------

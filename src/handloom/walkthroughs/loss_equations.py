@@ -17,14 +17,14 @@ from handloom.walkthroughs.equations import (
 )
 
 
-def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: Named) -> Part:
+def cross_entropy(z: Named, t: Named, p: Named, losses: Named, loss: float, dz: Named) -> Part:
     """Write softmax with cross-entropy: probabilities, losses of the rows, mean and gradient.
 
     Parameters
     ----------
     z : Named
         Logits, shape (n, k).
-    c : Named
+    t : Named
         Each row's class, shape (n,).
     p : Named
         Probabilities, shape (n, k).
@@ -35,20 +35,20 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
     dz : Named
         Its gradient, shape (n, k).
     """
-    n = len(c.values)
+    n = len(t.values)
     i, j = p.largest()
     *row, total = exponentials(z.values[i])
     (worst,) = losses.largest()
-    missed = number(p.values[worst, c.values[worst]])
+    missed = number(p.values[worst, t.values[worst]])
     u, v = dz.largest()
-    hit = int(c.values[u] == v)
+    hit = int(t.values[u] == v)
     equations = (
         solved(
             f"{p.name} = exp({z.name}) / the sum of its row of exp({z.name})",
             *(p, (i, j), f"{row[j]}/({total})"),
         ),
         solved(
-            f"{losses.name} = -log {p.name} at the class {c.name}",
+            f"{losses.name} = -log {p.name} at the class {t.name}",
             *(losses, (worst,), f"-log({missed})"),
         ),
         Equation(
@@ -56,11 +56,11 @@ def cross_entropy(z: Named, c: Named, p: Named, losses: Named, loss: float, dz: 
             f"loss = ({sum_of(losses.values)})/{n} = {number(loss)}",
         ),
         solved(
-            f"{dz.name} = ({p.name} - onehot({c.name})) / n",
+            f"{dz.name} = ({p.name} - onehot({t.name})) / n",
             *(dz, (u, v), f"({number(p.values[u, v])} - {hit})/{n}"),
         ),
     )
-    return Part("Loss: softmax and cross-entropy in one", equations, (z, c, p, losses, dz))
+    return Part("Loss: softmax and cross-entropy in one", equations, (z, t, p, losses, dz))
 
 
 def row_loss(kind: str, z: Named, t: Named, losses: Named, loss: float, dz: Named) -> Part:

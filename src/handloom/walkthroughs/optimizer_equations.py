@@ -121,12 +121,13 @@ def _adam(optimizer: Adam | Muon, rate: float, made: Update, share: float = 1.0)
         f"{number(now.values[index])}/(1 - {number(beta)}^{t})"
         for now, beta in ((first, optimizer.beta1), (second, optimizer.beta2))
     ]
+    beta1, beta2 = number(optimizer.beta1), number(optimizer.beta2)
+    epsilon = number(optimizer.epsilon)
     step = solved(
-        f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {number(optimizer.beta1)}^t))"
-        f" / (sqrt({second.name}/(1 - {number(optimizer.beta2)}^t)) + {number(optimizer.epsilon)})",
+        f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {beta1}^step))"
+        f" / (sqrt({second.name}/(1 - {beta2}^step)) + {epsilon})",
         *(new, index),
-        f"{w_at} - {number(share * rate)}*({corrected[0]})"
-        f"/(sqrt({corrected[1]}) + {number(optimizer.epsilon)})",
+        f"{w_at} - {number(share * rate)}*({corrected[0]})/(sqrt({corrected[1]}) + {epsilon})",
     )
     return [
         _moment(made, "first_moment", optimizer.beta1),

@@ -145,12 +145,12 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
         If loss or gradient is not finite; training would stop there too.
     """
     parameters = tiny.parameters
-    letter, kind = ("c", "class c") if tiny.shows_classes else ("t", "target t")
-    x, c = Named("x", tiny.x.copy()), Named(letter, tiny.targets.copy())
+    kind = "class" if tiny.shows_classes else "target"
+    x, t = Named("x", tiny.x.copy()), Named("t", tiny.targets.copy())
     passes = _forward(tiny, x)
-    loss, dz, measured = _loss(tiny, passes[-1].y if passes else x, c)
+    loss, dz, measured = _loss(tiny, passes[-1].y if passes else x, t)
     parts = [
-        Part(f"The batch: rows x and the {kind} of each", (), (x, c)),
+        Part(f"The batch: rows x and the {kind} t of each", (), (x, t)),
         *(forward_part(layer.kind, p) for layer, p in zip(tiny.layers, passes, strict=True)),
         measured,
         *_backward(tiny.layers, passes, dz),
@@ -163,7 +163,7 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     return [
         *parts,
         *_updated(parameters, optimizer, rate),
-        _afterwards(tiny, c, loss + before),
+        _afterwards(tiny, t, loss + before),
     ]
 
 
@@ -207,18 +207,18 @@ def _named(arrays: Mapping[str, Array], prefix: str, index: int) -> dict[str, Na
     }
 
 
-def _loss(tiny: Example, z: Named, c: Named) -> tuple[float, Named, Part]:
+def _loss(tiny: Example, z: Named, t: Named) -> tuple[float, Named, Part]:
     """Compute the loss of each row and their mean; return its value, gradient and part."""
     measure = tiny.loss
-    loss, gradient = measure(z.values, c.values)
-    rows = [slice(row, row + 1) for row in range(len(c.values))]
-    losses = np.array([measure(z.values[row], c.values[row])[0] for row in rows])
+    loss, gradient = measure(z.values, t.values)
+    rows = [slice(row, row + 1) for row in range(len(t.values))]
+    losses = np.array([measure(z.values[row], t.values[row])[0] for row in rows])
     dz, each = Named("dz", gradient), Named("l", losses)
     if not tiny.shows_classes:
         kind = getattr(measure, "__name__", type(measure).__name__)
-        return loss, dz, row_loss(kind, z, c, each, loss, dz)
+        return loss, dz, row_loss(kind, z, t, each, loss, dz)
     p = Named("p", softmax(z.values))
-    return loss, dz, cross_entropy(z, c, p, each, loss, dz)
+    return loss, dz, cross_entropy(z, t, p, each, loss, dz)
 
 
 def _penalty(parameters: Parameters, loss: float) -> Part:
@@ -264,7 +264,7 @@ def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[
     return parts
 
 
-def _afterwards(tiny: Example, c: Named, before: float) -> Part:
+def _afterwards(tiny: Example, t: Named, before: float) -> Part:
     """Return the part of the loss of the batch with the new weights."""
     z = tiny.x
     for layer in tiny.layers:
@@ -278,4 +278,4 @@ def _afterwards(tiny: Example, c: Named, before: float) -> Part:
     title = "After the step: the same batch with the new weights"
     if any(layer.stochastic or layer.couples_rows for layer in tiny.layers):
         title += ", as in prediction"
-    return Part(title, (equation,), (Named("z'", z), c))
+    return Part(title, (equation,), (Named("z'", z), t))
