@@ -257,8 +257,8 @@ def classes(runs: Runs) -> Section | Omission | None:
         scrolling_table(
             f"Recall of each class: of {first.name}, and how many percentage points the other runs "
             f"are above (+) or below (\u2212) it. All bars have one scale.{clipped} Other "
-            f"test rows alone may make differences of up to {_chance(first):.1f} points, and another "
-            "seed larger ones.",
+            f"test rows alone may make differences of up to {_chance(first):.1f} points, and "
+            "another seed larger ones.",
             ("class", first.name, *(run.name for run in others)),
             rows,
             label="Table of gains and losses",
