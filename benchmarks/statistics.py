@@ -42,11 +42,12 @@ def interval(
     The interval is ``mean ± t s / sqrt(n)``, with ``t`` the quantile of Student's distribution with
     ``n - 1`` degrees of freedom; of a single value it is the whole line.
 
-    Random splits of the same rows are independent of each other for these rows, but not for other
-    rows of the same kind, which `test` above 0 asks for: the splits share their rows. With ``test``
-    the fraction of rows that a split evaluates, ``1 / n + test / (1 - test)`` is in place of
-    ``1 / n``, as if ``test`` were the correlation of two splits (Nadeau, Bengio, "Inference for the
-    Generalization Error", Machine Learning 52, 2003). It is an approximation, mostly too wide.
+    Scores of random splits are independent values if the mean over all splits of these rows is
+    asked for. If it is that of other rows of the same kind, they are not, since all splits share
+    their rows. Then ``1 / n + test / (1 - test)`` is in place of ``1 / n``, with ``test`` the
+    fraction of rows that a split evaluates, as if it were the correlation of two splits (Nadeau,
+    Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003). It is an
+    approximation, mostly too wide.
 
     Equal values have an interval without width, which says nothing of other values.
 

@@ -57,7 +57,7 @@ def test_pairs_of_unequal_counts_are_refused() -> None:
 
 @pytest.mark.parametrize(("count", "test"), [(3, 0.0), (10, 0.0), (5, 1 / 6)])
 def test_nineteen_of_twenty_intervals_hold_the_mean(count: int, test: float) -> None:
-    """Splits share a term with the variance that overlapping training rows are said to give."""
+    """Splits share a term with the variance that their common rows are said to give."""
     draws = np.random.default_rng(0)
     shared = math.sqrt(test / (1 - test)) * draws.standard_normal((2000, 1))
     values = shared + draws.standard_normal((2000, count))

@@ -15,6 +15,7 @@ from benchmarks.records.__main__ import DATA, LOG, PAGE, main
 from benchmarks.records.candidates import CURRENT, VARIANTS, candidates
 from benchmarks.records.log import Log
 from benchmarks.records.page import (
+    NO_CHOICE_YET,
     NOTHING_YET,
     between,
     choices_table,
@@ -255,4 +256,4 @@ def test_the_newest_choice_of_a_recipe_is_told_with_its_differences() -> None:
     line = "| `mlp` | wide | 5 | +0.20 (+0.10 to +0.30) | wide |"
     assert choices_table([kept, compared], DATA).endswith(f"|\n{line}")
     assert "| `mlp` | nothing | - | - | as it is: kept" in choices_table([compared, kept], DATA)
-    assert choices_table([compared], "other data") == NOTHING_YET
+    assert choices_table([compared], "other data") == NO_CHOICE_YET

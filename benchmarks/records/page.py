@@ -15,6 +15,7 @@ HEAD = (
     "| seconds | minus PyTorch, same seeds |\n|---|---|---|---|---|---|---|---|"
 )
 NOTHING_YET = "No recipe has been looked at under this protocol yet."
+NO_CHOICE_YET = "No choice has been made under this protocol yet."
 CHOICES_HEAD = (
     "| recipe | compared with the recipe as it is | seeds | difference, points | chosen |\n"
     "|---|---|---|---|---|"
@@ -76,7 +77,7 @@ def choices_table(entries: Iterable[Entry], data: str) -> str:
                 f"| `{name}` | {label} | {len(choice['seeds'])} | {mean:+.2f} ({low:+.2f} to "
                 f"{high:+.2f}) | {choice['chosen']} |"
             )
-    return "\n".join([CHOICES_HEAD, *lines]) if lines else NOTHING_YET
+    return "\n".join([CHOICES_HEAD, *lines]) if lines else NO_CHOICE_YET
 
 
 def earlier_table(results: Mapping[str, Any]) -> str:

@@ -68,11 +68,11 @@ each against the rest; the mean absolute error (MAE) has the unit of the target.
 ## Differences
 
 Handloom's score minus the other's on the same split: the mean, with a {confidence:.0f} %
-t-interval. The training rows of the splits overlap, so `1/n + 1/4` of the variance of the
-differences is in place of `1/n` (Nadeau, Bengio, "Inference for the Generalization Error", Machine
-Learning 52, 2003). **Bold** differences have intervals without zero; about one in twenty would by
-chance alone. The others are within noise, and say nothing about who is better. A table with a
-single split has no interval.
+t-interval. The splits share their rows, so `1/n + 1/4` of the variance of the differences is in
+place of `1/n` (Nadeau, Bengio, "Inference for the Generalization Error", Machine Learning 52,
+2003). **Bold** differences have intervals without zero; about one in twenty would by chance alone.
+The others are within noise, and say nothing about who is better. A table with a single split has no
+interval.
 
 {differences}
 

@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+
+class NotStoredWarning(RuntimeWarning):
+    """Compiled code cannot be stored, so that each process compiles it again."""
+
+
 _watcher: ContextVar[Callable[[], None] | None] = ContextVar("watcher", default=None)
 
 

@@ -3,17 +3,19 @@
 import multiprocessing
 import signal
 import time
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
-from handloom.backend import FusedBackend, choose_backend, fused_is_installed
+from handloom.backend import FusedBackend, choose_backend
 from handloom.cli.console import say
-from handloom.compilation import watching
-from handloom.errors import MissingExtraError, require_known
+from handloom.compilation import NotStoredWarning, watching
+from handloom.errors import ConfigurationError, require_known
 from handloom.parallel.threads import usable_cores
 
 DTYPES = ("float32", "float64")
@@ -41,12 +43,10 @@ def compile(
 
     Example: handloom compile --dtype float32
     """
-    if not fused_is_installed():
-        raise MissingExtraError("numba", "fast", "compilation")
-    begin, kernels = time.perf_counter(), []
-    for name in dict.fromkeys(dtype or DTYPES):
+    begin, names, kernels = time.perf_counter(), list(dict.fromkeys(dtype or DTYPES)), []
+    for name in names:
         require_known("dtype", name, DTYPES)
-        kernels += [(name, file) for file in FusedBackend(name).files()]
+        kernels += [(name, file) for file in fused_backend(name).files()]
     console = Console(stderr=True)
     compiled = sum(
         track(
@@ -59,7 +59,7 @@ def compile(
     )
     seconds = time.perf_counter() - begin
     done = f"compiled in {seconds:.0f} s" if compiled else "were compiled already"
-    say(f"the kernels for {' and '.join(dtype or DTYPES)} {done}")
+    say(f"the kernels for {' and '.join(names)} {done}")
 
 
 def compile_all(kernels: Iterable[Kernels]) -> Iterator[bool]:
@@ -77,11 +77,28 @@ def compile_file(kernels: Kernels) -> bool:
     Raises
     ------
     ConfigurationError
-        If Numba does not work or a function does not compile.
+        If Numba does not work, a function does not compile, or its code cannot be stored.
     """
     dtype, file = kernels
     begun: list[bool] = []
-    with watching(lambda: begun.append(True), lambda: None):
-        backend = choose_backend("fused", dtype, weights=0, rows=0, steps=0)
-        cast(FusedBackend, backend).compile_file(file)
+    with watching(lambda: begun.append(True), lambda: None), storing():
+        fused_backend(dtype).compile_file(file)
     return bool(begun)
+
+
+def fused_backend(dtype: str) -> FusedBackend:
+    """Return the backend of a dtype; an error says why it does not work here."""
+    with storing():  # it compiles a little
+        return cast(FusedBackend, choose_backend("fused", dtype, weights=0, rows=0, steps=0))
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Raise an error, not a warning, if code that is compiled in the block cannot be stored."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NotStoredWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, NotStoredWarning):
+            raise ConfigurationError(str(warning.message))
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

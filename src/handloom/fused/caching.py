@@ -166,6 +166,6 @@ def _warn_once(reason: str) -> None:
         warnings.warn(
             f"compiled code is not kept, so each process compiles it again, which takes some ten "
             f"seconds: {reason}. Set {VARIABLE} to a directory that can be written.",
-            RuntimeWarning,
+            compilation.NotStoredWarning,
             stacklevel=2,
         )

@@ -47,8 +47,8 @@ def calibration(run: ReportedRun) -> Section | Omission:
                 f"{percent(float(correct.mean()))} of the cases{_verdict(run, confidence, correct)}"
                 ". The expected calibration error is the mean distance of the points from the "
                 f"diagonal, weighted by their rows: {100 * measured.error:.1f} percentage points. "
-                "By chance alone a calibrated network has about "
-                f"{100 * measured.chance:.1f} on as many rows.",
+                "A calibrated network would have about "
+                f"{100 * measured.chance:.1f} on as many rows, by chance.",
             ),
             element(
                 "div",
@@ -102,8 +102,8 @@ def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
 def beyond_chance(differences: Floats) -> Literal[-1, 0, 1]:
     """Return the sign of a mean difference, 0 if it is within `BY_CHANCE` standard errors.
 
-    With mean 0 the differences ``d_i`` of probabilities from 0 or 1, shape (n,), are a sum with the
-    variance ``sum_i d_i^2``.
+    If the expected differences ``d_i`` of probabilities from 0 or 1, shape (n,), are 0, then
+    ``sum_i d_i^2`` estimates the variance of their sum.
     """
     total = float(differences.sum())
     if abs(total) <= BY_CHANCE * math.sqrt(float(np.square(differences).sum())):

@@ -89,9 +89,8 @@ def _spreads(groups: Sequence[Group], metrics: Mapping[str, str]) -> Element:
         for group in groups
     ]
     return scrolling_table(
-        "Runs that differ in their seed alone: mean \u00b1 standard deviation of single runs. With "
-        "few seeds luck is large: of two equal settings with three seeds each, the means differ by "
-        "more than this in three of ten comparisons.",
+        "Runs that differ in their seed alone: mean \u00b1 standard deviation of single runs. By "
+        "chance, means of three seeds each differ by more than this in three of ten comparisons.",
         ("setting", "seeds", *(_head_of_spread(name) for name in metrics)),
         rows,
         label="Mean and spread over the seeds",
@@ -257,8 +256,9 @@ def classes(runs: Runs) -> Section | Omission | None:
         title,
         scrolling_table(
             f"Recall of each class: of {first.name}, and how many percentage points the other runs "
-            f"are above (+) or below (\u2212) it. All bars have one scale.{clipped} With so "
-            f"many rows in a class, differences up to {_chance(first):.1f} points may be chance.",
+            f"are above (+) or below (\u2212) it. All bars have one scale.{clipped} Other "
+            f"test rows alone may make differences of up to {_chance(first):.1f} points, and "
+            "another seed larger ones.",
             ("class", first.name, *(run.name for run in others)),
             rows,
             label="Table of gains and losses",
@@ -270,8 +270,8 @@ def classes(runs: Runs) -> Section | Omission | None:
 def _chance(run: ReportedRun) -> float:
     """Return two standard errors of the difference of two recalls, in percentage points.
 
-    With the recall ``r`` and ``n`` rows it is ``2 sqrt(2 r (1 - r) / n)``, of the mean variance
-    over the classes; less if both networks have trouble with the same rows.
+    With the recall ``r`` and ``n`` rows of each class it is ``2 sqrt(mean of 2 r (1 - r) / n)``;
+    less if both networks have trouble with the same rows.
     """
     assert run.confusion is not None
     rows, recall = run.confusion.sum(axis=1), _recall(run)
