@@ -18,11 +18,11 @@ class EpsilonHatAdam(Adam):
 
     It is added to the root of the second moment before bias correction, instead of after it.
 
-    Step ``t``, counted from 1, at learning rate ``r``::
+    For ``step`` counted from 1, at learning rate ``r``::
 
-        w <- w - r sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + epsilon)
+        w <- w - r sqrt(1 - beta2^step) / (1 - beta1^step) m / (sqrt(v) + epsilon)
 
-    This is `handloom.Adam` with ``epsilon / sqrt(1 - beta2^t)``. Source: Kingma, Ba, "Adam: A
+    This is `handloom.Adam` with ``epsilon / sqrt(1 - beta2^step)``. Source: Kingma, Ba, "Adam: A
     Method for Stochastic Optimization", ICLR 2015, section 2, the last sentence before 2.1.
     """
 

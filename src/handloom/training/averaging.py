@@ -19,9 +19,9 @@ from handloom.parameters import Array, Parameters, check_array
 class EMA:
     """The exponential moving average of a network's weights.
 
-    After the ``t``-th update, with ``w_s`` the weights after the ``s``-th::
+    After ``T`` updates, with ``w_tau`` the weights after the update ``tau``, from 1 to ``T``::
 
-        average = (1 - decay) / (1 - decay^t) * sum over s of decay^(t - s) w_s
+        average = (1 - decay) / (1 - decay^T) * sum over tau of decay^(T - tau) w_tau
 
     It is a true weighted mean, of updated weights only: the initial weights have no share in it.
     Values that are not trained (running statistics) are averaged too.
