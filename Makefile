@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 STUDY ?= runs/study-1
 
-.PHONY: study pictures test test-long test-fused test-browser test-tables test-services test-oldest test-newest lint types parity docs notebooks bench fuzz clean
+.PHONY: study pictures test test-slow test-long test-fused test-browser test-tables test-services test-oldest test-newest lint types parity docs notebooks bench fuzz clean
 
 study: $(READY)  ## mlp-flash, then the reference study: four networks, 1,100 updates each, pictures
 	$(BIN)/handloom train --recipe mlp-flash
@@ -18,7 +18,10 @@ pictures: $(READY)  ## the pictures of the README, of the study in STUDY
 
 test: $(READY)  ## the default test suite; compiled first, once, is what its processes would each compile
 	$(BIN)/handloom compile
-	$(BIN)/python -m pytest -m "not long and not browser" $(PARALLEL)
+	$(BIN)/python -m pytest -m "not slow and not long and not browser" $(PARALLEL)
+
+test-slow: $(READY)  ## the tests that take some seconds each
+	$(BIN)/python -m pytest -m "slow and not long and not browser" $(PARALLEL)
 
 test-long: $(READY)  ## everything, the slow checks included
 	$(BIN)/python -m pytest

@@ -110,6 +110,7 @@ def diagram() -> str:
     return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_rooms_as_they_are() -> None:
     page = PAGE.read_text()
     (shown,) = re.findall(r"```mermaid\n.*?```", page, re.DOTALL)

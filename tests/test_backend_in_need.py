@@ -138,6 +138,7 @@ BROKEN = {
 @pytest.mark.parametrize(
     "name", ["import", *(pytest.param(name, marks=pytest.mark.long) for name in list(BROKEN)[1:])]
 )
+@pytest.mark.slow
 def test_where_numba_does_not_work_a_fit_takes_numpy_and_says_so_once(
     tmp_path: Path, name: str
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_cache_that_was_filled_before_may_be_read_only(installed: Path) -> Non
 
 
 @pytest.mark.parametrize("left", [pytest.param(0.0, marks=pytest.mark.long), 0.5])
+@pytest.mark.slow
 def test_damaged_files_of_compiled_code_are_compiled_again(tmp_path: Path, left: float) -> None:
     run(STEP, HANDLOOM_CACHE=tmp_path)
     damaged = {}

@@ -56,7 +56,17 @@ WITH_FINDINGS = {"training": 2}
 WITH_EXAMPLES = [page for page in PAGES if examples(page) and page.parent.name != "notebooks"]
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+SLOW_EXAMPLES = ("migration", "training", "muon")
+"""The pages whose examples train for seconds."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page.stem in SLOW_EXAMPLES), id=page.stem)
+        for page in WITH_EXAMPLES
+    ],
+)
 def test_examples_print_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

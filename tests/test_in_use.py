@@ -95,6 +95,7 @@ def test_after_any_error_objects_are_free(error: type[BaseException]) -> None:
     assert not refused(part)
 
 
+@pytest.mark.slow
 def test_a_use_that_is_lost_ends() -> None:
     part = ("mine", Shared())
     use = in_use([part])

@@ -1,5 +1,6 @@
 """The table of every layer in every format."""
 
+import pytest
 from benchmarks.interop import differences, table
 
 from handloom import to_numpy
@@ -16,6 +17,7 @@ def test_every_layer_has_a_row_and_most_are_the_same_to_the_bit() -> None:
     assert max(each or 0.0 for each in largest.values()) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_for_each_layer() -> None:
     lines = table().splitlines()
     assert len(lines) == 2 + len(LAYERS)

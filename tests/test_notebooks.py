@@ -33,6 +33,7 @@ QUICK = ("why-does-it-not-learn", "your-own-table")
         for page in PAGES
     ],
 )
+@pytest.mark.slow
 def test_a_notebook_runs_and_shows_its_pictures(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

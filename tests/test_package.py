@@ -99,6 +99,7 @@ assert "matplotlib" not in sys.modules
     python(code)
 
 
+@pytest.mark.slow
 def test_a_full_batch_run_over_60_000_rows_stays_below_700_mb() -> None:
     code = """
 from benchmarks.measure import peak_memory

@@ -35,6 +35,7 @@ def test_weights_are_moved_by_one_rounding() -> None:
     assert (moved(weights, 1) != moved(weights, 2)).any()
 
 
+@pytest.mark.slow
 def test_a_rounding_grows_at_a_high_rate(tmp_path: Path) -> None:
     runs = [
         perturbed("sgd", FEW, index, tmp_path, seed=0, steps=60, batch_size=0) for index in (0, 1)

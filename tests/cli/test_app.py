@@ -75,6 +75,7 @@ def test_a_command_ends_as_usual_in_a_directory_that_was_deleted(
     assert "not printed" not in done.stderr
 
 
+@pytest.mark.slow
 def test_commands_run_without_docstrings() -> None:
     code = "import sys\nfrom handloom.cli.app import run\nsys.exit(run(['train', '--help']))"
     command = [sys.executable, "-OO", "-c", code]

@@ -66,6 +66,7 @@ def require_whole(run: Path) -> None:
         pytest.param("| head -1", "", "training  epoch 3/3", marks=pytest.mark.long),
     ],
 )
+@pytest.mark.slow
 def test_a_training_outlives_its_output(
     tiny_folder: Path, tmp_path: Path, redirection: str, on_output: str, on_error: str
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_study_outlives_its_output(tiny_folder: Path, tmp_path: Path, redirect
     assert (run / "pictures" / "loss.png").exists()
 
 
+@pytest.mark.slow
 def test_a_training_outlives_its_terminal(tiny_folder: Path, tmp_path: Path) -> None:
     """The terminal is closed once it has the bar; from then on writing to it is an error."""
     run = tmp_path / "run"
@@ -129,6 +131,7 @@ def test_a_training_outlives_its_terminal(tiny_folder: Path, tmp_path: Path) -> 
         ("2>/dev/full", 0, ""),
     ],
 )
+@pytest.mark.slow
 def test_other_commands_fail_if_their_output_is_lost(
     trained: Path, redirection: str, status: int, message: str
 ) -> None:

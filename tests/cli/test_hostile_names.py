@@ -222,6 +222,7 @@ PRINTING = {
 """The files that print: the first three escape, those of the estimators print figures."""
 
 
+@pytest.mark.slow
 def test_only_a_few_files_print() -> None:
     root = Path(handloom.__file__).parent
     printing = {

@@ -119,6 +119,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_training_on_a_full_disk_keeps_its_model(
     small_disk: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -167,6 +168,7 @@ def test_an_evaluation_that_fails_costs_no_model_of_a_study(
     Model.load(study / "runs" / "adam-seed0" / "best-model")
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_drawn_cost_nothing_else(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_pictures_that_cannot_be_drawn_cost_nothing_else(
     Model.load(run / "model")
 
 
+@pytest.mark.slow
 def test_a_picture_of_samples_that_cannot_be_drawn_is_an_error_without_traceback(
     tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +210,7 @@ def test_a_picture_of_samples_that_cannot_be_drawn_is_an_error_without_traceback
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.slow
 def test_one_picture_that_cannot_be_drawn_costs_no_other(
     handloom: Command, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ def test_a_class_folder_that_is_not_utf_8_has_an_escaped_name(images: Path) -> N
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.slow
 def test_a_training_on_a_class_folder_that_is_not_utf_8_is_whole(
     handloom: Command, images: Path, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_ranks_train_the_model_of_one_process_and_print_once(
     assert len(weights) == len(losses) == 1
 
 
+@pytest.mark.slow
 def test_an_error_is_told_once_and_ends_all_ranks(tmp_path: Path) -> None:
     failed = on_ranks(tmp_path, 2, f"{TRAIN} --distributed mpi --momentum 0.5")
     assert failed.returncode != 0

@@ -110,6 +110,7 @@ def survive(tiny_folder: Path, run: Path, kills: int) -> int:
     return half_way
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_to_the_same_bits(
     tiny_folder: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_training_survives_25_kills(tiny_folder: Path, whole: Path, tmp_path: 
 @pytest.mark.parametrize(
     "number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM]
 )
+@pytest.mark.slow
 def test_a_signal_ends_a_training_tidily_and_it_can_be_resumed(
     number: int, tiny_folder: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib")
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.slow
 def test_a_toy_is_trained_evaluated_resumed_and_reported_by_its_name(
     handloom: Command, tmp_path: Path
 ) -> None:

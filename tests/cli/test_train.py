@@ -40,6 +40,7 @@ def test_a_run_folder_holds_model_history_pictures_and_results(trained: Path, ti
 
 
 @pytest.mark.usefixtures("pictures")
+@pytest.mark.slow
 def test_the_written_files_are_listed(handloom: Command, tiny_folder: Path, tmp_path: Path) -> None:
     ended = handloom("train", "--data", tiny_folder, "--epochs", 1, "--out", tmp_path / "run")
     assert ended.status == 0

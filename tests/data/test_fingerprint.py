@@ -48,6 +48,7 @@ def large_file(path: Path, changed: int | None = None) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_row_of_a_mapped_file_counts_and_its_pages_are_released(tmp_path: Path) -> None:
     before, after = (large_file(tmp_path / f"{row}.npy", row) for row in (None, 1))
     resident = memory()

@@ -196,6 +196,7 @@ def fitted() -> Any:
 
 
 @quietly
+@pytest.mark.slow
 def test_sparse_rows_are_predicted_much_faster_than_dense_ones(
     fitted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

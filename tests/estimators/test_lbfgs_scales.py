@@ -24,6 +24,7 @@ OPTIONS: dict[str, Any] = {"solver": "lbfgs", "random_state": 0, "max_iter": 300
     ("center", "spread"), [(0.0, 1.0), (0.0, 1e4), (1e4, 1e3), (1e8, 1e7), (0.0, 1e12)]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.slow
 def test_large_targets_are_fitted_as_well_as_in_scikit_learn(
     dtype: Any, center: float, spread: float
 ) -> None:

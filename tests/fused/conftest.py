@@ -6,6 +6,6 @@ import numpy as np
 import pytest
 
 
-@pytest.fixture(params=[np.float32, np.float64])
+@pytest.fixture(params=[np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def real(request: pytest.FixtureRequest) -> Any:
     return request.param

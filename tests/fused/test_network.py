@@ -147,6 +147,7 @@ def test_lanes_are_the_same_bits_on_any_thread() -> None:
         np.testing.assert_array_equal(gradient, results[0][1])
 
 
+@pytest.mark.slow
 def test_a_helper_that_left_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     from handloom.fused.split_job import SplitJobs
 

@@ -15,6 +15,7 @@ pytestmark = linux_only
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.slow
 def test_valid_files_are_taken_and_changed_ones_are_taken_or_refused(
     name: str, tmp_path: Path, watch: Watch
 ) -> None:

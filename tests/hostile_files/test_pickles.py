@@ -39,6 +39,7 @@ def name_of(function: ast.expr) -> str:
     return str(getattr(function, "attr", getattr(function, "id", "")))
 
 
+@pytest.mark.slow
 def test_nothing_that_unpickles_is_imported(nodes: list[tuple[str, ast.AST]]) -> None:
     for place, node in nodes:
         names = []

@@ -81,6 +81,7 @@ def test_tiles_compute_the_same(case: tuple[int, ...]) -> None:
 
 @EACH_WAY
 @pytest.mark.parametrize("case", [CASES[2], CASES[6], CASES[10]])
+@pytest.mark.slow
 def test_every_entry_of_every_gradient_is_right(case: tuple[int, ...], backend: Backend) -> None:
     layer, x = made(case, backend)
     report = check_gradients(layer, x[:2], thorough=True)
@@ -110,6 +111,7 @@ def test_blocks_do_not_change_what_comes_out(
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @pytest.mark.parametrize("images", [1, 7, 150])
 @pytest.mark.parametrize("case", [case for case in CASES if min(case[:2]) >= 16])
+@pytest.mark.slow
 def test_compiled_tiles_agree(case: tuple[int, ...], images: int, real: type) -> None:
     pytest.importorskip("numba")
     c, f, height, width, size, stride, padding, _ = case
@@ -249,6 +251,7 @@ def test_a_frozen_layer_gets_no_gradient_and_lets_it_through() -> None:
     assert half.specs["1.conv2d.weights"].l2 == 0.0
 
 
+@pytest.mark.slow
 def test_prediction_takes_fewer_rows_at_once_where_images_are_wide() -> None:
     layers = [Conv2D(16, 3, padding=1), Flatten(), Dense(2)]
     network = Sequential(layers).build((16, 24, 24), dtype=np.float64)

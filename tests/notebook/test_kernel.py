@@ -72,6 +72,7 @@ def outputs() -> dict[str, list[Any]]:
 pytestmark = pytest.mark.filterwarnings("default")  # of the packages that talk to the kernel
 
 
+@pytest.mark.slow
 def test_a_figure_is_a_picture_in_a_fresh_kernel(outputs: dict[str, list[Any]]) -> None:
     (shown,) = outputs["figure"]
     assert shown.data["image/png"].startswith("iVBORw0KGgo")

@@ -272,6 +272,7 @@ with blas.limit(limits=2), Threads(2):
     assert _output(code) == "{1}\n"
 
 
+@pytest.mark.slow
 def test_a_blas_that_is_loaded_during_a_training_is_held_too() -> None:
     pytest.importorskip("scipy")
     code = """

@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_two_ranks_train_the_same_bits_as_one_process() -> None:
     received = digests(Setup(2, 1), list(CASES), "numpy", epochs=2)
     assert received == {name: train(name, backend="numpy", threads=1, epochs=2) for name in CASES}

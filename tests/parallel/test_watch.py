@@ -115,6 +115,7 @@ def line_of(job: Job, rank: int, event: str = "died") -> str:
         (0, "os._exit(0)", 0),
     ],
 )
+@pytest.mark.slow
 def test_a_dead_rank_is_named_and_all_others_end(
     tmp_path: Path, rank: int, death: str, code: int
 ) -> None:

@@ -122,6 +122,7 @@ def hostile_figures() -> dict[str, Figure]:
     }
 
 
+@pytest.mark.slow
 def test_names_are_drawn_with_control_characters_escaped() -> None:
     figures = hostile_figures()
     assert {*figures, "save"} == set(plots.__all__)
@@ -153,6 +154,7 @@ def inside(figure: Figure) -> bool:
 
 @pytest.mark.parametrize("classes", [2, 8])
 @pytest.mark.parametrize("length", [1, pytest.param(16, marks=pytest.mark.long), 40])
+@pytest.mark.slow
 def test_names_of_any_length_stay_on_the_page_and_apart(classes: int, length: int) -> None:
     names = tuple(f"{'W' * (length - 1)}{index}" for index in range(classes))
     targets = np.arange(5 * classes) % classes

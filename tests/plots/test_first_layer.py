@@ -106,6 +106,7 @@ def test_layers_that_leave_pixels_apart_may_come_before() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("value", "share"), [(0.0, 1.0), (1e30, 1.0), (0.5, 0.001)])
+@pytest.mark.slow
 def test_any_finite_weights_are_drawn(value: float, share: float, channels: int) -> None:
     made = model((channels, Y, X), Dense(30))
     w = made.network.parameters.weights["0.dense.weights"]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from tests.plots.helpers import curves, dataset, falling, history
@@ -25,6 +26,7 @@ assert "matplotlib.pyplot" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_it_needs_no_pyplot() -> None:
     subprocess.run([sys.executable, "-c", CODE], check=True)
 

@@ -34,6 +34,7 @@ def bright_and_dark(*shape: int) -> Splits:
         ("mlp-flash", (4, 64, 64)),
     ],
 )
+@pytest.mark.slow
 def test_color_images_of_any_size_are_learned(name: str, shape: tuple[int, ...]) -> None:
     trained = train(RecipeSettings(RECIPES[name], epochs=8), bright_and_dark(*shape))
     assert trained.model.row_shape == shape

@@ -36,6 +36,7 @@ def test_a_recipe_is_a_short_file_with_its_sources_and_figures(recipe: Recipe) -
 
 
 @EACH
+@pytest.mark.slow
 def test_a_recipe_trains_any_images_of_one_channel(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

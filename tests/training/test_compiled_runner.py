@@ -181,6 +181,7 @@ def fitted(seed: int, backend: str, dtype: Any, **options: Any) -> Trainer:
 
 
 @pytest.mark.parametrize("seed", range(56))
+@pytest.mark.slow
 def test_fifty_steps_in_float64_agree_with_those_layer_by_layer(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_step_in_float32_agrees_with_one_layer_by_layer(seed: int) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_any_number_of_threads_ends_with_the_same_bits(
     units: int, norm: Callable[[], Layer] | None
 ) -> None:
@@ -374,6 +376,7 @@ def test_what_is_not_in_the_table_runs_layer_by_layer(case: str) -> None:
     assert not isinstance(fit.prepare(data).runner, CompiledRunner)
 
 
+@pytest.mark.slow
 def test_steps_during_which_other_code_sets_threads_of_blas_are_made_again() -> None:
     data, ends = silhouettes(rows=6000, test_rows=20).train, []
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers

@@ -168,6 +168,7 @@ fit_for_long(second)
 """
 
 
+@pytest.mark.slow
 def test_kill_ends_a_script_of_several_fits_with_its_checkpoint_written(tmp_path: Path) -> None:
     first, second, folder = (tmp_path / name for name in ("first", "second", "checkpoints"))
     with running(SCRIPT, first, second, folder) as process:
@@ -181,6 +182,7 @@ def test_kill_ends_a_script_of_several_fits_with_its_checkpoint_written(tmp_path
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.slow
 def test_a_pool_can_end_its_workers(method: str, tmp_path: Path) -> None:
     context: Any = multiprocessing.get_context(method)
     mark, began = tmp_path / "mark", time.monotonic()
@@ -196,6 +198,7 @@ def test_a_pool_can_end_its_workers(method: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.slow
 def test_a_worker_of_an_executor_can_be_killed(method: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as executor:
@@ -220,6 +223,7 @@ def test_joblib_can_end_its_workers(tmp_path: Path) -> None:
         assert time.monotonic() < patience
 
 
+@pytest.mark.slow
 def test_a_search_in_threads_leaves_signals_to_the_application(tmp_path: Path) -> None:
     """The main thread waits in joblib: a signal acts there as without a training."""
     pytest.importorskip("joblib")
@@ -418,6 +422,7 @@ assert len(trainer.fit(data)) == 2
 
 
 @pytest.mark.parametrize("module", ["numba.core", "llvmlite.binding"])
+@pytest.mark.slow
 def test_ctrl_c_in_an_import_leaves_it_whole(module: str) -> None:
     pytest.importorskip("numba")
     with running(IMPORT, module, stderr=subprocess.PIPE) as process:

@@ -25,6 +25,7 @@ ROWS = DATA.train
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("batch_size", "units"), [(None, 64), (500, 64), (64, 64), (300, 400)])
+@pytest.mark.slow
 def test_the_same_bits_for_any_number_of_threads(
     backend: str, batch_size: int | None, units: int
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_sharded_step_is_the_unsharded_step() -> None:
 
 
 @pytest.mark.parametrize("batch_size", [None, 500, 64])
+@pytest.mark.slow
 def test_random_layers_draw_the_same_for_any_number_of_threads(batch_size: int | None) -> None:
     vectors = []
     for seed, threads in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2)):

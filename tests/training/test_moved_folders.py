@@ -337,6 +337,7 @@ def test_a_process_that_was_forked_keeps_no_folder_locked(tmp_path: Path) -> Non
             os.close(each)
 
 
+@pytest.mark.slow
 def test_open_files_are_closed_when_training_ends(tmp_path: Path) -> None:
     def opened() -> int:
         gc.collect()

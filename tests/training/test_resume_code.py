@@ -60,6 +60,7 @@ def run(script: str, folder: Path | str, mode: str, seed: int) -> tuple[str, str
     return printed, warned
 
 
+@pytest.mark.slow
 def test_a_script_with_other_comments_is_resumed_without_a_warning_in_another_process(
     tmp_path: Path,
 ) -> None:

@@ -410,6 +410,7 @@ def test_another_part_of_ones_own_is_refused_by_name(
 
 @pytest.mark.filterwarnings("ignore:fit was called again")
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_the_same_part_of_ones_own_is_resumed_with_the_same_bits(tmp_path: Path, case: str) -> None:
     parts, _, _ = CASES[case]
     whole, rows = made(parts(), None)

@@ -76,6 +76,7 @@ def made(folder: Path | None, kind: str, *more: Callback, first: bool = False) -
         ("all", "own"),
     ],
 )
+@pytest.mark.slow
 def test_observers_may_be_added_removed_and_changed(
     tmp_path: Path, before: str, after: str, first: bool
 ) -> None:

@@ -358,6 +358,7 @@ def strings(tree: ast.AST) -> set[str]:
     return literals
 
 
+@pytest.mark.slow
 def test_no_other_file_knows_the_names() -> None:
     knowing = {
         path.name: names

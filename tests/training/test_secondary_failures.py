@@ -284,6 +284,7 @@ os._exit(0)  # the exit status is the application's
 
 
 @pytest.mark.parametrize("stream", ["full", "unread", "closed"])
+@pytest.mark.slow
 def test_progress_that_cannot_be_shown_is_said_once_on_the_other_stream(
     stream: str, tmp_path: Path, no_reader: int
 ) -> None:

@@ -226,6 +226,7 @@ kinds = pytest.mark.parametrize("kind", SHARED)
 
 
 @kinds
+@pytest.mark.slow
 def test_what_a_training_in_another_thread_uses_is_refused(kind: str, tmp_path: Path) -> None:
     name, make = SHARED[kind]
     for folder in ("alone", "shared"):
@@ -426,6 +427,7 @@ with held(trainer(hold, Fork(), network=shared, **options), hold):
 
 
 @pytest.mark.skipif("not hasattr(__import__('os'), 'fork')", reason="needs fork")
+@pytest.mark.slow
 def test_a_forked_process_trains_its_own_copy() -> None:
     with running(FORKED, stdout=-1, stderr=-1) as process:
         out, err = process.communicate(timeout=120)

@@ -82,6 +82,7 @@ def test_the_network_and_the_optimizer_stay_as_they_are(make: Any) -> None:
         made[-1].backward(np.ones((6, 3)))
 
 
+@pytest.mark.slow
 def test_the_text_of_a_large_network_is_bounded() -> None:
     layers = [Conv2D(64, 3), ReLU(), Flatten(), Dense(300), ReLU(), Dense(100)]
     made = Sequential(layers).build((3, 16, 16))

@@ -150,6 +150,7 @@ def test_a_training_has_the_bits_of_one_on_a_single_file(
         assert np.array_equal(vectors[0][1], vectors[2][1])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
     code = """
 from benchmarks.measure import peak_memory

@@ -427,6 +427,7 @@ module.fashion_mnist(cache=sys.argv[1], base_url=sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_cache_see_whole_files_only(server: Server, tmp_path: Path) -> None:
     """Of three downloads at once, one is killed in the middle of a file."""
     go_on = threading.Event()

@@ -123,6 +123,7 @@ def test_a_bad_seed_is_refused_by_name(seed: Any) -> None:
         silhouettes(10, test_rows=10, seed=seed)
 
 
+@pytest.mark.slow
 def test_a_linear_model_learns_something_and_does_not_solve_it(splits: Splits) -> None:
     """Ridge regression on one-hot classes, in closed form."""
     x, x_test = features(splits.train), features(splits.test)

@@ -253,6 +253,7 @@ def test_the_columns_are_those_of_the_training_rows(page: Parsed, splits: Splits
     assert "The target is price." in section.whole_text
 
 
+@pytest.mark.slow
 def test_a_page_of_many_rows_is_small_and_says_that_it_shows_a_sample() -> None:
     x = np.random.default_rng(0).standard_normal((20_000, 3)).astype(np.float32)
     data = Dataset(x, x[:, :1] * x[:, 1:2], ("y",))
@@ -263,6 +264,7 @@ def test_a_page_of_many_rows_is_small_and_says_that_it_shows_a_sample() -> None:
     assert html == handloom.report(model, data).html
 
 
+@pytest.mark.slow
 def test_many_columns_are_looked_at_first_and_the_rest_are_named() -> None:
     x = np.random.default_rng(0).standard_normal((300, 40))
     data = Dataset(x, x[:, 35:36] * 3.0, ("y",))

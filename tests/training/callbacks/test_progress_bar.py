@@ -88,6 +88,7 @@ trainer(None, Mine(), Progress()).fit(ROWS, HELD_OUT if sys.argv[1] == "validate
 @pytest.mark.parametrize(
     ("width", "validated"), [(40, "validated"), (80, "validated"), (120, "not")]
 )
+@pytest.mark.slow
 def test_the_bar_fits_the_terminal(width: int, validated: str) -> None:
     pytest.importorskip("rich")
     text = on_terminal_of(width, BAR, validated)

@@ -58,6 +58,7 @@ def test_without_validation_the_accuracy_is_first_and_without_it_the_loss() -> N
 
 @pytest.mark.parametrize("name", ["top3", "x" * 300, READABLE, HOSTILE])
 @pytest.mark.parametrize("label", ["training", "漢字" * 50, HOSTILE])
+@pytest.mark.slow
 def test_no_line_is_wider_than_the_terminal(name: str, label: str) -> None:
     for width in range(8, 250):
         line = shown(width, record(recorded={name: -1234567.0}), label, total=100_000)
