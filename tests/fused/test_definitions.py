@@ -69,7 +69,7 @@ def agree(definition: Callable[..., Any], real: Any, ours: Any, theirs: Any) -> 
 
 @needs_numba
 @pytest.mark.parametrize("definition", CASES, ids=lambda definition: definition.__name__)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_compiled_version_agrees_with_its_definition(
     definition: Callable[..., Any], real: Any, seed: int
 ) -> None:

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 from tests.helpers.processes import running
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and sessions are POSIX's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="signals and sessions are POSIX's"),
+]
 
 START = """
 import os, signal, sys, threading, time

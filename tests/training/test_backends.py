@@ -46,7 +46,7 @@ def fifty_steps_of_the_textbook(optimizer: str) -> tuple[list[float], Any]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_fifty_steps_agree_with_the_textbook(backend: str, threads: int, optimizer: str) -> None:
     losses, reached = fifty_steps_of_the_textbook(optimizer)
