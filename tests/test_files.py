@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,3 +186,21 @@ def test_a_path_that_names_no_file_is_refused(path: str) -> None:
 def test_a_folder_with_a_null_character_is_refused() -> None:
     with pytest.raises(FileError, match="null"):
         make_folder(Path("a\0b"))
+
+
+def test_a_file_that_another_removes_after_a_look_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, look = tmp_path / "weights", Path.stat
+    path.write_bytes(b"old")
+
+    def removing(looked_at: Path, **options: Any) -> os.stat_result:
+        result = look(looked_at, **options)
+        if looked_at == path:
+            path.unlink()
+        return result
+
+    monkeypatch.setattr(Path, "stat", removing)
+    write_bytes(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"new"

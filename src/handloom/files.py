@@ -135,6 +135,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     _flush_folder(path.parent)
 
 
+def _is_special(path: Path) -> bool:
+    """Return whether a path is a pipe, device or socket, by one look: a file may be removed."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing is there, or writing will say what is wrong
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 @contextlib.contextmanager
 def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file beside a path, flushed to disk, for the block to move there."""
@@ -142,7 +151,7 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
         raise FileError(f"cannot write {str(path)!r}: it is not the name of a file")
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if _is_special(path):
             raise FileError(f"cannot write {path}: it is not a regular file")
         with temporary.open("xb") as file:
             file.write(content)
