@@ -19,25 +19,24 @@ def test_the_choice_depends_on_the_size_of_the_training_only(
     monkeypatch.setattr("handloom.backend.FUSED_FROM", FUSED_FROM)
     pytest.importorskip("numba")
 
-    def chosen(name: str, weights: int, rows: int, steps: int) -> str:
-        return choose_backend(name, np.float32, weights=weights, rows=rows, steps=steps).name
+    def chosen(name: str, work: float) -> str:
+        return choose_backend(name, np.float32, work=work).name
 
-    assert chosen("auto", 100_000, 60_000, 1) == "numpy"
-    assert chosen("auto", 100_000, 600_000, 5000) == "fused"
-    assert chosen("numpy", 100_000, 600_000, 5000) == "numpy"
-    assert chosen("fused", 1, 1, 1) == "fused"
+    assert chosen("auto", 6e9) == "numpy"
+    assert chosen("auto", 8e10) == "fused"
+    assert chosen("numpy", 8e10) == "numpy"
+    assert chosen("fused", 1) == "fused"
 
 
 def test_without_numba_numpy_serves_and_fused_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("handloom.backend.find_spec", lambda name: None)
-    large: dict[str, int] = {"weights": 10**6, "rows": 10**6, "steps": 10**6}
-    assert choose_backend("auto", np.float32, **large).name == "numpy"
+    assert choose_backend("auto", np.float32, work=1e12).name == "numpy"
     with pytest.raises(MissingExtraError, match="the extra 'fast'"):
-        choose_backend("fused", np.float32, weights=1, rows=1, steps=1)
+        choose_backend("fused", np.float32, work=1)
     with pytest.raises(ConfigurationError, match=r"unknown backend 'fusd'.*Did you mean 'fused'"):
-        choose_backend("fusd", np.float32, weights=1, rows=1, steps=1)
+        choose_backend("fusd", np.float32, work=1)
 
 
 def test_numpy_runs_definitions_as_they_are() -> None:

@@ -43,7 +43,7 @@ STEP = """
 import numpy as np
 from handloom.backend import choose_backend
 from handloom.optimizers.adam import adam_step
-backend = choose_backend("fused", np.float32, weights=1, rows=1, steps=1)
+backend = choose_backend("fused", np.float32, work=1)
 with backend.threads(1) as pool:
     backend.version_of(adam_step, pool)
 print("ready")

@@ -44,16 +44,13 @@ Definition = TypeVar("Definition", bound=Callable[..., object])
 BACKENDS = ("auto", "numpy", "fused")
 
 FUSED_FROM = 5e10
-"""The least work of a training, in weights times rows, for which compiled code is loaded.
+"""The least work of a training, in multiplications, for which compiled code is loaded.
 
 It is about three seconds of training in NumPy; loading takes 0.4 to 0.9 seconds.
 """
 
 OLDEST_NUMBA = (0, 60)
 """The oldest version of Numba that the extra ``fast`` takes."""
-
-ROWS_PER_UPDATE = 32
-"""The approximate cost of an update of the weights, in rows taken through the network."""
 
 
 class CompiledNetwork(Protocol):
@@ -370,9 +367,7 @@ class UsesBackend:
         return replica
 
 
-def choose_backend(
-    name: str, dtype: npt.DTypeLike, *, weights: int, rows: int, steps: int
-) -> Backend:
+def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
     """Return the backend for a training, chosen by its size and never by timing.
 
     Parameters
@@ -383,10 +378,8 @@ def choose_backend(
         once.
     dtype : float32 or float64
         The type of the weights.
-    weights : int
-        The number of weights.
-    rows, steps : int
-        The number of rows and of optimizer steps, over all epochs.
+    work : float
+        The multiplications of forward passes, over all epochs, with those of updates added in kind.
 
     Raises
     ------
@@ -398,8 +391,7 @@ def choose_backend(
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    long = weights * (rows + ROWS_PER_UPDATE * steps) >= FUSED_FROM
-    if name == "numpy" or (name == "auto" and not (long and fused_is_installed())):
+    if name == "numpy" or (name == "auto" and not (work >= FUSED_FROM and fused_is_installed())):
         return NUMPY
     if not fused_is_installed():
         raise MissingExtraError("numba", "fast", "training with compiled functions")

@@ -62,6 +62,8 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         ``"softmax"`` or ``"sigmoid"`` if the network ends in it, else None.
     fewest_rows : int
         The fewest rows of a training pass; see `handloom.Layer.fewest_rows`.
+    multiplications : int
+        Those of a forward pass of one row; see `handloom.Layer.multiplications`. 0 before `build`.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         self.input_shape: tuple[int, ...] = ()
         self.output_shape: tuple[int, ...] = ()
         self.largest_activation, self.has_images, self.fewest_rows = 0, False, 1
+        self.multiplications = 0
         self.stochastic = any(layer.stochastic for layer in self.layers)
 
     def build(
@@ -141,6 +144,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         self.has_images = any(len(shape) == 3 for shape in shapes)
         self.output_shape = shape
         self.fewest_rows = self._chain.fewest_rows(input_shape)
+        self.multiplications = self._chain.multiplications(input_shape)
 
     @property
     def index_columns(self) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ smoothing = pytest.mark.parametrize("share", [0.0, 0.1])
 
 
 def on_backend(share: float, backend: str, dtype: str) -> Loss:
-    chosen = choose_backend(backend, np.dtype(dtype), weights=1, rows=1, steps=1)
+    chosen = choose_backend(backend, np.dtype(dtype), work=1)
     return SoftmaxCrossEntropy(share).with_backend(chosen)
 
 
@@ -79,7 +79,7 @@ def test_a_large_logit_keeps_the_small_loss_of_a_target_that_is_nearly_certain(
     dtype: str, backend: str, z: float
 ) -> None:
     t = np.array([[0.999999 if z > 0 else 1e-6]], dtype)
-    chosen = choose_backend(backend, np.dtype(dtype), weights=1, rows=1, steps=1)
+    chosen = choose_backend(backend, np.dtype(dtype), work=1)
     value, _ = BinaryCrossEntropy().with_backend(chosen)(np.array([[z]], dtype), t)
     wrong = 1.0 - float(t[0, 0]) if z > 0 else float(t[0, 0])
     expected = wrong * abs(z) + np.log1p(np.exp(-abs(z)))

@@ -88,7 +88,7 @@ def test_tiny_gradients_make_the_steps_of_the_formula_at_the_smallest_epsilon(
 ) -> None:
     """Squares of gradients that are flushed to zero must not be missed by any step."""
     network = Sequential([Dense(1)]).build((2,), dtype=dtype)
-    made = choose_backend(backend, np.dtype(dtype), weights=3, rows=1, steps=1)
+    made = choose_backend(backend, np.dtype(dtype), work=1)
     rule = kind(epsilon=1e-12)  # type: ignore[call-arg]
     rule.bind(network.parameters, made)
     parameters, steps = network.parameters, 20

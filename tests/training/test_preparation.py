@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from tests.helpers.training import features, network
 
-from handloom import SGD, DataError, Dataset, Trainer
+from handloom import (
+    SGD,
+    Conv2D,
+    DataError,
+    Dataset,
+    Dense,
+    Flatten,
+    GlobalAveragePool2D,
+    Sequential,
+    Trainer,
+    silhouettes,
+)
+from handloom.layers import Layer
 
 
 def test_a_fraction_is_held_out_of_every_class() -> None:
@@ -39,3 +51,19 @@ def test_data_that_does_not_fit_is_refused() -> None:
 def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> None:
     with pytest.raises(DataError, match="sample_weights"):
         Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("layers", "backend"),
+    [([Conv2D(4, 3), GlobalAveragePool2D()], "fused"), ([Flatten()], "numpy")],
+    ids=["convolution", "dense"],
+)
+def test_a_convolution_is_as_much_work_as_its_weights_have_pixels(
+    monkeypatch: pytest.MonkeyPatch, layers: list[Layer], backend: str
+) -> None:
+    """20 rows take 20 * 26^2 * 36 products of a convolution, which has 36 weights."""
+    pytest.importorskip("numba")
+    monkeypatch.setattr("handloom.backend.FUSED_FROM", 20 * 26**2 * 36)
+    rows = silhouettes(20).train
+    made = Sequential([*layers, Dense(10)]).build((1, 28, 28))
+    assert Trainer(made, SGD(), 0.1, epochs=1, batch_size=20).fit(rows).backend == backend

@@ -89,7 +89,7 @@ def compile_file(kernels: Kernels) -> bool:
 def fused_backend(dtype: str) -> FusedBackend:
     """Return the backend of a dtype; an error says why it does not work here."""
     with storing():  # it compiles a little
-        return cast(FusedBackend, choose_backend("fused", dtype, weights=0, rows=0, steps=0))
+        return cast(FusedBackend, choose_backend("fused", dtype, work=0))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any, ClassVar, Self
 from weakref import ref
 
@@ -117,6 +118,17 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
         Rows of an epoch that are left over and are fewer join the batch before them.
         """
         return 2 if self.couples_rows else 1
+
+    def multiplications(self, input_shape: tuple[int, ...]) -> int:
+        """Return the multiplications of `forward` for one row in which its arrays take part.
+
+        By default each entry of a matrix takes part once; without a matrix each output value is
+        multiplied once. A layer whose entries take part more often, as those of a convolution do,
+        overrides this method: the backend ``"auto"`` and the reports depend on it.
+        """
+        specs = self.declare(input_shape).values()
+        matrices = sum(spec.size for spec in specs if spec.is_matrix)
+        return matrices or (prod(self.output_shape(input_shape)) if specs else 0)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""

@@ -99,6 +99,14 @@ class Chain:
             input_shape = layer.output_shape(input_shape)
         return fewest
 
+    def multiplications(self, input_shape: tuple[int, ...]) -> int:
+        """Return those of all layers for one row, of such a shape."""
+        total = 0
+        for layer in self.layers:
+            total += layer.multiplications(input_shape)
+            input_shape = layer.output_shape(input_shape)
+        return total
+
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Bind every layer to its own arrays."""
         views, slopes = self._own(weights), self._own(gradients)

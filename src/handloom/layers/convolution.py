@@ -151,6 +151,11 @@ class Conv2D(Layer):
         windows = self._windows(input_shape)
         return (self.filters, windows.rows, windows.columns)
 
+    def multiplications(self, input_shape: tuple[int, ...]) -> int:
+        """Return the number of weights times the number of windows."""
+        windows = self._windows(input_shape)
+        return super().multiplications(input_shape) * windows.rows * windows.columns
+
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
         return {

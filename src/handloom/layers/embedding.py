@@ -150,6 +150,10 @@ class Embedding(Layer):
         """Return the width of all vectors plus the number of other columns."""
         return (self._parts[-1].stop + input_shape[0] - len(self.columns),)
 
+    def multiplications(self, input_shape: tuple[int, ...]) -> int:
+        """Return 0: vectors are looked up."""
+        return 0
+
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments as JSON-serializable values."""
         return {

@@ -117,6 +117,10 @@ class Residual(Layer):
         """Return the fewest rows of a training pass, the larger one of both branches."""
         return max(chain.fewest_rows(input_shape) for chain in self.branches.values())
 
+    def multiplications(self, input_shape: tuple[int, ...]) -> int:
+        """Return those of the layers of both branches."""
+        return sum(chain.multiplications(input_shape) for chain in self.branches.values())
+
     def config(self) -> dict[str, object]:
         """Return the configurations of the layers of block and shortcut."""
         return {branch: chain.config() for branch, chain in self.branches.items()}

@@ -67,6 +67,9 @@ TRAINING_ROWS = (
 )
 """The warning about a validation set that is part of the training set, and its note."""
 
+ROWS_PER_UPDATE = 32
+"""The approximate cost of an update of the weights, in rows of which each weight is one product."""
+
 
 @dataclass
 class PreparedTraining:
@@ -311,13 +314,16 @@ def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks
     choose = partial(
         choose_backend,
         dtype=network.parameters.dtype,
-        weights=len(network.parameters),
-        rows=rows,
-        steps=steps,
+        work=_work(network, rows, steps),
     )
     own = choose(name)
     chosen = ranks.share(own.name)
     return own if chosen == own.name else choose(chosen)
+
+
+def _work(network: Sequential, rows: int, steps: int) -> int:
+    """Return the multiplications of forward passes and, in kind, those of updates."""
+    return network.multiplications * rows + len(network.parameters) * ROWS_PER_UPDATE * steps
 
 
 def _warn_of(remarks: list[str]) -> list[str]:
@@ -445,9 +451,7 @@ def full_batch_objective(
     chosen = choose_backend(
         backend,
         parameters.dtype,
-        weights=len(parameters),
-        rows=expected_calls * rows,
-        steps=expected_calls,
+        work=_work(network, expected_calls * rows, expected_calls),
     )
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handloom.layers import Conv2D, Embedding, Layer, Residual
+from handloom.layers import Layer, Residual
 from handloom.layers.chain import Chain
 from handloom.markup import Element, Node, element
 from handloom.reporting.run import ReportedRun
@@ -60,7 +60,7 @@ def network(run: ReportedRun) -> Section | Omission:
     own = model.network
     boxes = _boxes(own.named_layers(), own.input_shape)
     largest = max(math.prod(box.shape) for box in (_input(own.input_shape), *boxes))
-    parameters, multiplications = len(own.parameters), sum(box.multiplications for box in boxes)
+    parameters, multiplications = len(own.parameters), own.multiplications
     row, outputs = shape_text(model.row_shape), math.prod(own.output_shape)
     return Section(
         "network",
@@ -104,28 +104,15 @@ def _boxes(named: Iterable[tuple[str, Layer]], shape: Shape) -> tuple[Box, ...]:
 
 def _box(name: str, layer: Layer, before: Shape, after: Shape) -> Box:
     own = sum(array.size for array in layer.gradients.values()) if layer.trainable else 0
-    if isinstance(layer, Residual):
-        branches = tuple((label, _boxes(chain.named, before)) for label, chain in _branches(layer))
-        multiplications = sum(box.multiplications for _, boxes in branches for box in boxes)
-        return Box(name, layer.kind, after, own, multiplications, branches)
-    return Box(name, layer.kind, after, own, _multiplications(layer, after))
+    inner = tuple((label, _boxes(chain.named, before)) for label, chain in _branches(layer))
+    return Box(name, layer.kind, after, own, layer.multiplications(before), inner)
 
 
-def _branches(layer: Residual) -> list[tuple[str, Chain]]:
+def _branches(layer: Layer) -> list[tuple[str, Chain]]:
+    if not isinstance(layer, Residual):
+        return []
     branches = [("block", layer.block)]
     return [*branches, ("shortcut", layer.shortcut)] if len(layer.shortcut) else branches
-
-
-def _multiplications(layer: Layer, after: Shape) -> int:
-    """Return the number of multiplications for one row, as far as arrays take part in them."""
-    if isinstance(layer, Embedding):
-        return 0  # its vectors are looked up
-    weights = layer.weights.get("weights")
-    if weights is None:
-        return math.prod(after) if layer.weights else 0
-    if isinstance(layer, Conv2D):
-        return int(weights.size) * math.prod(after[1:])
-    return int(weights.size)
 
 
 def _item(box: Box, largest: int) -> Element:
