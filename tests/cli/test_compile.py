@@ -12,6 +12,8 @@ pytest.importorskip("numba")
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a file that is imported keeps its cache: those of this process, that of all other tests
+    FusedBackend("float32").files()
     monkeypatch.setenv("HANDLOOM_CACHE", str(tmp_path / "cache"))
 
 
