@@ -32,7 +32,7 @@ from handloom.layers import Dense
 from handloom.losses import SoftmaxCrossEntropy
 from handloom.model import KIND, VERSION, Model
 from handloom.network import Sequential
-from handloom.training.preparation import model_for
+from handloom.training.objective_making import model_for
 from handloom.training.run_folder import DESCRIPTION, HISTORY, RESULTS, RunFolder
 from handloom.training.snapshot import Snapshot
 

@@ -394,7 +394,7 @@ def test_ctrl_c_in_prepare_takes_effect_after_it() -> None:
 IMPORT = """
 import os, signal, sys
 from handloom import Adam, Dense, Sequential, StopReason, Trainer, silhouettes
-from handloom.training import preparation
+from handloom.training import objective_making
 
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
@@ -406,14 +406,14 @@ data = silhouettes(rows=100, test_rows=20).train
 network = Sequential([Dense(10)]).build((784,))
 trainer = Trainer(network, Adam(), 1e-3, epochs=2, backend="numpy")
 
-choose = preparation.choose_backend
+choose = objective_making.choose_backend
 
 def load_and_choose(*arguments, **options):  # as for "fused", without its compilation
     import numba
 
     return choose(*arguments, **options)
 
-preparation.choose_backend = load_and_choose
+objective_making.choose_backend = load_and_choose
 history = trainer.fit(data)
 assert history.stop_reason is StopReason.INTERRUPTED and len(history) == 0
 assert sys.modules["numba"].njit and sys.modules["numba"].core

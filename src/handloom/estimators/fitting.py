@@ -28,7 +28,7 @@ from handloom.training import (
 )
 from handloom.training.interrupts import on_interrupt
 from handloom.training.objective import Measurement
-from handloom.training.preparation import full_batch_objective
+from handloom.training.objective_making import full_batch_objective
 from handloom.training.progress import TrainingProgress
 
 NON_FINITE = (

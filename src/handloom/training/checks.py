@@ -5,10 +5,16 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.augment import check_images
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, DataError, ModelError
-from handloom.losses import Loss
+from handloom.losses import LOSSES, ClassificationLoss, Loss, output_names_of
 from handloom.network import Sequential
+from handloom.randomness import Stream
+from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
+from handloom.training.options import TrainingOptions
+from handloom.training.same_training import RowWeightArguments
+from handloom.training.state import DEFAULT_LOSS
 
 
 def check_data(
@@ -139,3 +145,67 @@ def check_weights(name: str, weights: npt.NDArray[np.floating], rows: int) -> No
         raise DataError(f"{name} must have shape ({rows},), got {weights.shape}")
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
         raise DataError(f"{name} must be finite, zero or more, and not all zero")
+
+
+def split_and_check(
+    network: Sequential,
+    options: TrainingOptions,
+    train: Dataset,
+    validation: Dataset | float | None,
+    *,
+    weights: RowWeightArguments,
+) -> tuple[Dataset, Dataset | None]:
+    """Return training and validation rows, if they match and no row weights need a split."""
+    require_dataset("train", train)
+    if validation is not None and not isinstance(validation, float | int | np.number):
+        require_dataset("validation", validation)
+    if validation is not None and not isinstance(validation, Dataset):
+        for name, each in zip(("sample_weights", "validation_weights"), weights, strict=True):
+            if each is not None:
+                raise ConfigurationError(
+                    f"validation must be a Dataset if there are {name}, got a fraction"
+                )
+        train, validation = train.split(validation, Stream(options.seed))
+    loss = options.chosen_loss or DEFAULT_LOSS
+    check_data(network, "training", train, output_names_of(loss, train.class_names))
+    if validation is not None:
+        check_same_names(train, validation)
+        names = output_names_of(loss, validation.class_names)
+        check_data(network, "validation", validation, names)
+        check_same_rows(train, validation)
+    check_batches(network, len(train), options.batch_size)
+    if options.augment:
+        check_images(train)
+    if not train.has_classes and options.loss is None:
+        if _are_one_hot(train.targets):
+            raise ConfigurationError(
+                f"the targets of {train.name} are one-hot rows of {train.targets.dtype}, which "
+                f"are continuous targets: for classes pass targets.argmax(axis=1); for several "
+                f"labels a row, loss=BinaryCrossEntropy()"
+            )
+        raise ConfigurationError(
+            f"loss must be set for the continuous targets of {train.name}, "
+            "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
+            "targets.astype(int), or targets.argmax(axis=1) of one-hot rows"
+        )
+    if train.has_classes and _takes_continuous_targets(options.chosen_loss):
+        raise ConfigurationError(
+            f"{type(options.loss).__name__} takes continuous targets, and those of {train.name} "
+            "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
+            "as SoftmaxCrossEntropy()"
+        )
+    check_trainable(network, loss, train)
+    if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
+        raise DataError("the training rows must have at least two classes, got a single class")
+    return train, validation
+
+
+def _takes_continuous_targets(loss: Loss | None) -> bool:
+    """Return whether a loss of the library takes continuous targets only."""
+    return type(loss) in LOSSES.values() and not isinstance(loss, ClassificationLoss)
+
+
+def _are_one_hot(targets: npt.NDArray[np.floating]) -> bool:
+    """Return whether each row of targets, shape (n, k), holds a single 1 and zeros."""
+    binary = ((targets == 0.0) | (targets == 1.0)).all()
+    return targets.shape[1] > 1 and bool(binary) and bool((targets.sum(axis=1) == 1.0).all())

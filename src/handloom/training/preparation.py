@@ -1,64 +1,51 @@
-"""Preparation of a training: checks data, binds the optimizer, makes objective and runner."""
+"""Preparation of a training: everything is checked, then bound and made."""
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from threading import get_ident
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from handloom.backend import Backend, choose_backend
-from handloom.data.augment import Augmentation, check_images
-from handloom.data.batches import Batch, LoaderOptions, Order, epoch_order
+from handloom.data.batches import Batch, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import fingerprint
 from handloom.data.overlap import are_training_rows
 from handloom.data.photos.statistics import statistics_of
-from handloom.data.transforms import Transform, transform_for
-from handloom.errors import ConfigurationError, DataError
-from handloom.losses import LOSSES, ClassificationLoss, Loss, output_activation_of, output_names_of
-from handloom.losses.base import RowLoss
-from handloom.model import Model
+from handloom.errors import ConfigurationError
 from handloom.network import Sequential
-from handloom.operations import Arrays, LayerOperation
-from handloom.optimizers.clipping import ClipByNorm
-from handloom.parallel.partition import LANES, batch_count
+from handloom.operations import Arrays
+from handloom.parallel.partition import batch_count
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parallel.threads import Threads, default_threads, usable_cores
 from handloom.parameters import Array
 from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.agreement import Agreement
-from handloom.training.checks import check_batches, check_data, check_trainable
+from handloom.training.checks import split_and_check
 from handloom.training.class_weights import ClassWeight
 from handloom.training.compiled_runner import (
     CompiledRunner,
-    CompiledRunnerOptions,
-    compiled_runner,
 )
-from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.distribution import Distribution, idle_ranks
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
+from handloom.training.objective_making import backend_for, model_for, objective_and_runner
 from handloom.training.options import TrainingOptions
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
 from handloom.training.row_weights import RowWeights
-from handloom.training.runner import Runner, StepRunner
+from handloom.training.runner import Runner
 from handloom.training.same_training import (
-    RowWeightArguments,
     check_same_training,
     differing_environments,
 )
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
-from handloom.training.step import compose
 from handloom.training.warm_start import WarmStart
 
 TRAINING_ROWS = (
@@ -66,9 +53,6 @@ TRAINING_ROWS = (
     "other rows"
 )
 """The warning about a validation set that is part of the training set, and its note."""
-
-ROWS_PER_UPDATE = 32
-"""The approximate cost of an update of the weights, in rows of which each weight is one product."""
 
 
 @dataclass
@@ -204,7 +188,7 @@ def prepare(
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
     split_here = not isinstance(validation, Dataset)  # then no row is in both parts
-    train, validation = _split_and_check(
+    train, validation = split_and_check(
         network, options, train, validation, weights=(sample_weights, validation_weights)
     )
     weights = RowWeights.of(
@@ -235,7 +219,7 @@ def prepare(
     started, planned = time.perf_counter(), options.epochs * batches
     with compiling(state):
         wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
-        backend = _backend(wanted, network, options.epochs * len(train), planned, ranks)
+        backend = backend_for(wanted, network, options.epochs * len(train), planned, ranks)
         count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
         threads = backend.threads(count, options.lanes)
         state.history.backend, state.history.lanes = backend.name, threads.lanes
@@ -256,7 +240,7 @@ def prepare(
                 part.bind(network.parameters, backend, threads)
         state.store_bindings()
         arrays = Arrays(train.inputs, train.targets, weights.train)
-        objective, runner = _objective_and_runner(state, arrays, backend, threads, size, ranks)
+        objective, runner = objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
     notes += backend.notes
     if snapshot:
@@ -309,267 +293,11 @@ def _probe(state: TrainingState, arrays: Arrays, steps: int) -> Probe | None:
     return probe
 
 
-def _backend(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks) -> Backend:
-    """Return the backend of a training, for so many rows and steps: that of rank 0."""
-    choose = partial(
-        choose_backend,
-        dtype=network.parameters.dtype,
-        work=_work(network, rows, steps),
-    )
-    own = choose(name)
-    chosen = ranks.share(own.name)
-    return own if chosen == own.name else choose(chosen)
-
-
-def _work(network: Sequential, rows: int, steps: int) -> int:
-    """Return the multiplications of forward passes and, in kind, those of updates."""
-    return network.multiplications * rows + len(network.parameters) * ROWS_PER_UPDATE * steps
-
-
 def _warn_of(remarks: list[str]) -> list[str]:
     """Give a warning for each remark, and return the remarks."""
     for remark in remarks:
         warn(remark, stacklevel=6)  # the caller of `Trainer.fit`
     return remarks
-
-
-def model_for(
-    network: Sequential, loss: Loss, train: Dataset, transform: Transform | None = None
-) -> Model:
-    """Return a network with its transform and the names of its classes or outputs."""
-    return Model(
-        network,
-        transform or transform_for(train.inputs),
-        output_names_of(loss, train.class_names),
-        train.input_shape,
-        str(train.inputs.dtype),
-        train.name,
-        output_activation_of(loss, network.output_activation),
-        train.column_names,
-        columns=train.columns,
-    )
-
-
-def make_objective(
-    model: Model,
-    loss: Loss,
-    backend: Backend,
-    threads: Threads,
-    *,
-    rows: int,
-    seed: int = 0,
-    augment: tuple[Augmentation, ...] = (),
-    layers: Sequence[LayerOperation] | None = None,
-    penalty_per_row: bool = False,
-    count_correct: bool = True,
-    shard_rows: int | None = None,
-    ranks: Ranks = ONE,
-) -> Objective:
-    """Return the objective, which computes the loss and the gradient of a batch.
-
-    Its functions are fetched from the backend, and compiled if the backend compiles.
-
-    Parameters
-    ----------
-    model : Model
-    loss : Loss
-    backend : Backend
-    threads : Threads
-    rows : int
-        The rows of a batch.
-    seed : int
-        The seed of random draws in a step.
-    augment : tuple of Augmentation
-    layers, penalty_per_row, count_correct, ranks
-        As in `Objective`.
-    shard_rows : int, optional
-        The most rows of a shard.
-
-    Returns
-    -------
-    Objective
-        With its lanes made for batches of ``rows`` rows.
-    """
-    network = model.before_loss
-    loading = LoaderOptions(
-        network.input_shape,
-        network.parameters.dtype,
-        model.transform,
-        augment,
-        seed,
-        network.stochastic,
-    )
-    objective = Objective(
-        network,
-        loss,
-        loading,
-        backend,
-        threads,
-        layers=layers,
-        penalty_per_row=penalty_per_row,
-        count_correct=count_correct,
-        most_rows=shard_rows,
-        ranks=ranks,
-    )
-    objective.prepare_lanes(rows)
-    return objective
-
-
-def full_batch_objective(
-    network: Sequential,
-    loss: Loss,
-    data: Dataset,
-    sample_weights: Array | None = None,
-    *,
-    penalty_per_row: bool = False,
-    threads: int | None = None,
-    backend: str = "auto",
-    expected_calls: int = 1,
-) -> tuple[Callable[[], Measurement], Threads]:
-    """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
-
-    Parameters
-    ----------
-    network : Sequential
-        Built. The function uses its current weights, and writes the gradient into its gradient
-        vector.
-    loss : Loss
-    data : Dataset
-    sample_weights : array, shape (n,), optional
-    penalty_per_row, threads, backend
-        As in `TrainingOptions`.
-    expected_calls : int
-        About how often the function will be called; ``"auto"`` uses it to choose the backend.
-
-    Returns
-    -------
-    measure : callable
-    threads : Threads
-        ``measure`` is called inside ``with threads:``.
-    """
-    parameters, rows = network.parameters, len(data)
-    chosen = choose_backend(
-        backend,
-        parameters.dtype,
-        work=_work(network, expected_calls * rows, expected_calls),
-    )
-    pool = chosen.threads(threads, LANES)
-    model = model_for(network, loss, data)
-    objective = make_objective(
-        model,
-        loss,
-        chosen,
-        pool,
-        rows=rows,
-        layers=model.before_loss.operations(),
-        penalty_per_row=penalty_per_row,
-        count_correct=False,
-    )
-    arrays = Arrays(data.inputs, data.targets, sample_weights)
-    return partial(objective, Batch(arrays, slice(0, rows))), pool
-
-
-def _objective_and_runner(
-    state: TrainingState,
-    arrays: Arrays,
-    backend: Backend,
-    threads: Threads,
-    size: int,
-    ranks: Ranks,
-) -> tuple[Objective, Runner]:
-    """Return the objective of a training, and the runner of its steps."""
-    options = state.options
-    clip = None if options.clip_norm is None else ClipByNorm(options.clip_norm)
-    operations = compose(
-        state.model.before_loss,
-        state.model.transform,
-        state.loss,
-        options.chosen_optimizer,
-        penalty_per_row=options.penalty_per_row,
-        clip=clip,
-        average=options.average,
-        seed=options.seed,
-    )
-    objective = make_objective(
-        state.model,
-        state.loss,
-        backend,
-        threads,
-        rows=size,
-        seed=options.seed,
-        augment=tuple(options.augment),
-        layers=operations.layers,
-        penalty_per_row=options.penalty_per_row,
-        count_correct=options.count_correct,
-        shard_rows=options.shard_rows,
-        ranks=ranks,
-    )
-    steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
-    if not isinstance(objective.loss, RowLoss):
-        return objective, steps
-    order = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
-    compiled = CompiledRunnerOptions(
-        operations, objective.loss, backend, threads, order.most_rows, state.counts_correct
-    )
-    return objective, compiled_runner(steps, arrays, compiled)
-
-
-def _split_and_check(
-    network: Sequential,
-    options: TrainingOptions,
-    train: Dataset,
-    validation: Dataset | float | None,
-    *,
-    weights: RowWeightArguments,
-) -> tuple[Dataset, Dataset | None]:
-    """Return training and validation rows, if they match and no row weights need a split."""
-    require_dataset("train", train)
-    if validation is not None and not isinstance(validation, float | int | np.number):
-        require_dataset("validation", validation)
-    if validation is not None and not isinstance(validation, Dataset):
-        for name, each in zip(("sample_weights", "validation_weights"), weights, strict=True):
-            if each is not None:
-                raise ConfigurationError(
-                    f"validation must be a Dataset if there are {name}, got a fraction"
-                )
-        train, validation = train.split(validation, Stream(options.seed))
-    loss = options.chosen_loss or DEFAULT_LOSS
-    check_data(network, "training", train, output_names_of(loss, train.class_names))
-    if validation is not None:
-        check_same_names(train, validation)
-        names = output_names_of(loss, validation.class_names)
-        check_data(network, "validation", validation, names)
-        check_same_rows(train, validation)
-    check_batches(network, len(train), options.batch_size)
-    if options.augment:
-        check_images(train)
-    if not train.has_classes and options.loss is None:
-        if _are_one_hot(train.targets):
-            raise ConfigurationError(
-                f"the targets of {train.name} are one-hot rows of {train.targets.dtype}, which "
-                f"are continuous targets: for classes pass targets.argmax(axis=1); for several "
-                f"labels a row, loss=BinaryCrossEntropy()"
-            )
-        raise ConfigurationError(
-            f"loss must be set for the continuous targets of {train.name}, "
-            "for instance loss=MeanSquaredError(); if they are classes, pass integers: "
-            "targets.astype(int), or targets.argmax(axis=1) of one-hot rows"
-        )
-    if train.has_classes and _takes_continuous_targets(options.chosen_loss):
-        raise ConfigurationError(
-            f"{type(options.loss).__name__} takes continuous targets, and those of {train.name} "
-            "are classes: if they are not, pass targets.astype('float32'); else another loss, such "
-            "as SoftmaxCrossEntropy()"
-        )
-    check_trainable(network, loss, train)
-    if train.has_classes and np.count_nonzero(train.rows_per_class) < 2:
-        raise DataError("the training rows must have at least two classes, got a single class")
-    return train, validation
-
-
-def _takes_continuous_targets(loss: Loss | None) -> bool:
-    """Return whether a loss of the library takes continuous targets only."""
-    return type(loss) in LOSSES.values() and not isinstance(loss, ClassificationLoss)
 
 
 def _fingerprints(
@@ -580,9 +308,3 @@ def _fingerprints(
         "validation": None if validation is None else fingerprint(validation),
         **weights.fingerprints(train.class_names),
     }
-
-
-def _are_one_hot(targets: npt.NDArray[np.floating]) -> bool:
-    """Return whether each row of targets, shape (n, k), holds a single 1 and zeros."""
-    binary = ((targets == 0.0) | (targets == 1.0)).all()
-    return targets.shape[1] > 1 and bool(binary) and bool((targets.sum(axis=1) == 1.0).all())
