@@ -34,7 +34,7 @@ def row(
     percent = [100 * accuracy for accuracy in accuracies]
     mean, low, high = interval(percent)
     error = 100 * binomial_error(mean / 100, test_rows)
-    difference = "not run"
+    difference, shown = "not run", f"{float(f'{seconds:.3g}'):,g}"  # three digits, no exponent
     if theirs is not None and len(theirs) < 2:
         difference = f"{100 * (accuracies[0] - theirs[0]):+.2f} (1 seed)"
     elif theirs is not None:
@@ -42,7 +42,7 @@ def row(
         difference = f"{each.mean:+.2f} ({each.low:+.2f} to {each.high:+.2f})"
     return (
         f"| `{recipe}` | {ACCURACIES[recipe]:g} % | **{mean:.2f} % ± {deviation(percent):.2f}** "
-        f"| {len(percent)} | {low:.2f} to {high:.2f} | {error:.2f} | {seconds:.3g} | {difference} |"
+        f"| {len(percent)} | {low:.2f} to {high:.2f} | {error:.2f} | {shown} | {difference} |"
     )
 
 
