@@ -379,7 +379,7 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
     dtype : float32 or float64
         The type of the weights.
     work : float
-        The multiplications of forward passes, over all epochs, with those of updates added in kind.
+        The multiplications of all forward passes, and as many for the updates as take their time.
 
     Raises
     ------

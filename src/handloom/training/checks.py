@@ -155,7 +155,24 @@ def split_and_check(
     *,
     weights: RowWeightArguments,
 ) -> tuple[Dataset, Dataset | None]:
-    """Return training and validation rows, if they match and no row weights need a split."""
+    """Return training and validation rows, split if they must be, that suit each other.
+
+    Parameters
+    ----------
+    network : Sequential
+    options : TrainingOptions
+    train, validation
+        As in `Trainer.fit`.
+    weights : RowWeightArguments
+        Those of the training and the validation rows.
+
+    Raises
+    ------
+    ConfigurationError
+        If there are row weights and a fraction to split off, or the loss does not take the targets.
+    DataError, ModelError
+        If the rows do not suit the network, the batch size, the augmentation or each other.
+    """
     require_dataset("train", train)
     if validation is not None and not isinstance(validation, float | int | np.number):
         require_dataset("validation", validation)

@@ -41,7 +41,7 @@ def backend_for(name: str, network: Sequential, rows: int, steps: int, ranks: Ra
 
 
 def _work(network: Sequential, rows: int, steps: int) -> int:
-    """Return the multiplications of forward passes and, in kind, those of updates."""
+    """Return the multiplications of forward passes, and as many for updates as take their time."""
     return network.multiplications * rows + len(network.parameters) * ROWS_PER_UPDATE * steps
 
 
