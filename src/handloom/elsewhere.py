@@ -77,6 +77,22 @@ TRAINER: Mapping[str, str] = {
 }
 """Names of trainers."""
 
+FIT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("validation_split", "validation_data"),
+        "write fit(train, validation=0.1), the fraction to hold out, or validation=dataset",
+    ),
+    "epochs": f"it is an option of the trainer: {_TRAINER}",
+    "batch_size": "it is an option of the trainer: Trainer(network, Adam(), 1e-3, batch_size=32)",
+    **dict.fromkeys(
+        ("verbose", "callbacks"),
+        "callbacks are an option of the trainer: Trainer(network, Adam(), 1e-3, "
+        "callbacks=[Progress()])",
+    ),
+    "sample_weight": "it is called 'sample_weights' here",
+}
+"""Arguments of a trainer's `fit`."""
+
 HISTORY: Mapping[str, str] = {
     "history": 'columns are those of the history itself: history["loss"]',
     "loss": 'write history["loss"]',

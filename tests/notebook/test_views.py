@@ -25,7 +25,7 @@ from handloom import (
 from handloom.data.transforms import AsFloat
 from handloom.training.diagnosis import Diagnosis, LayerProbe, ProbeRecord
 from handloom.training.evaluation_metrics import BinaryMetrics
-from handloom.training.trainer import TrainerOptions
+from handloom.training.trainer_options import TrainerOptions
 
 SCRIPT = "<script>alert('&amp;')</script>"
 NAMES = (SCRIPT, "dog", "fox")

@@ -30,7 +30,7 @@ from handloom import (
 from handloom.errors import ConfigurationError, RankError
 from handloom.losses import Targets
 from handloom.parameters import Array
-from handloom.training import trainer
+from handloom.training import epoch
 from handloom.training.runner import StepRunner
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -229,7 +229,7 @@ def test_ranks_that_compute_otherwise_get_the_weights_of_rank_0_in_every_epoch()
     with (
         patch("handloom.training.same_training.environment", environment),
         patch.object(StepRunner, "run", steps),
-        patch.object(trainer, "CALL_SECONDS", 1e9),
+        patch.object(epoch, "CALL_SECONDS", 1e9),
     ):
 
         def make() -> Trainer:

@@ -8,7 +8,7 @@ import pytest
 import handloom
 from handloom.training.docstrings import describes_options_of
 from handloom.training.options import TrainingOptions
-from handloom.training.trainer import TrainerOptions
+from handloom.training.trainer_options import TrainerOptions
 
 
 class Base:

@@ -27,7 +27,7 @@ from handloom.data.batches import epoch_order
 from handloom.errors import ConfigurationError
 from handloom.operations import Arrays
 from handloom.parameters import Array
-from handloom.training import TrainingState, trainer as loop
+from handloom.training import TrainingState, epoch
 from handloom.training.objective import Measurement
 
 
@@ -42,7 +42,7 @@ def test_where_calls_of_the_runner_are_cut_changes_no_bit(
 ) -> None:
     data, held_out, results = features(300), features(300, seed=1), []
     for seconds in (0.0, 1e-3, 1e9):  # a step a call, a few, all that an epoch has
-        monkeypatch.setattr(loop, "CALL_SECONDS", seconds)
+        monkeypatch.setattr(epoch, "CALL_SECONDS", seconds)
         options: dict[str, Any] = {"epochs": 3, "batch_size": batch_size, "backend": backend}
         layers: list[Layer] = [Dense(8), ReLU(), Dense(3)]
         if not minimal:
@@ -57,7 +57,7 @@ def test_where_calls_of_the_runner_are_cut_changes_no_bit(
 
 
 def test_a_callback_that_looks_at_every_step_sees_each_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
+    monkeypatch.setattr(epoch, "CALL_SECONDS", 1e9)
     seen: list[tuple[int, int, float]] = []
 
     class Steps(Callback):
@@ -149,7 +149,7 @@ def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
 
 
 def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
+    monkeypatch.setattr(epoch, "CALL_SECONDS", 1e9)
     data, made = features(100), network(features(100))
     seen: list[Array] = []
     callback: Any = Callback()

@@ -34,7 +34,7 @@ def test_checkpoints_are_written_every_so_many_minutes(
 ) -> None:
     ticks: Iterator[float] = iter(range(10**6))
     monkeypatch.setattr("handloom.training.triggers.time.monotonic", lambda: next(ticks))
-    monkeypatch.setattr("handloom.training.trainer.CALL_SECONDS", 0.0)
+    monkeypatch.setattr("handloom.training.epoch.CALL_SECONDS", 0.0)
     # six ticks: one per call, per epoch and per save
     stoppable(tmp_path, every="0.1m", epochs=2).fit(ROWS)
     assert steps_kept(tmp_path) == [5, 10]

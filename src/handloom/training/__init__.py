@@ -45,4 +45,5 @@ from handloom.training.run_folder import (
     StudyFolder as StudyFolder,
 )
 from handloom.training.state import TrainingState as TrainingState
-from handloom.training.trainer import Trainer as Trainer, TrainerOptions as TrainerOptions
+from handloom.training.trainer import Trainer as Trainer
+from handloom.training.trainer_options import TrainerOptions as TrainerOptions

@@ -106,6 +106,10 @@ class PreparedTraining:
         """Whether this thread is inside of `running`."""
         return self._thread == get_ident()
 
+    def goes_on(self) -> bool:
+        """Return on every rank whether training has another step on rank 0."""
+        return self.agreement.decide(self.state.is_running)
+
     def order(self, epoch: int) -> Order:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options

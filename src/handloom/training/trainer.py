@@ -1,20 +1,16 @@
-"""Trainer: ``fit`` runs epochs, and an epoch runs its steps, several per call."""
+"""Trainer: ``fit`` prepares a training and runs its epochs, until a signal or the end."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from signal import Signals
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from handloom.arguments import advises_on_arguments
-from handloom.data.batches import Order
 from handloom.data.dataset import Dataset
-from handloom.elsewhere import TRAINER, AdvisesOnNames
+from handloom.elsewhere import FIT, TRAINER, AdvisesOnNames
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
 from handloom.in_use import in_use
 from handloom.model import Model
@@ -25,26 +21,22 @@ from handloom.parallel.watch import Watch
 from handloom.schedules import Constant
 from handloom.secondary import Secondary, in_notebook, say, warn
 from handloom.text import printable
-from handloom.training.callbacks.base import Callback, Hooks, check_callbacks, stateful
+from handloom.training.callbacks.base import Hooks, stateful
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.class_weights import ClassWeight
 from handloom.training.docstrings import describes_options_of
+from handloom.training.epoch import Epoch
 from handloom.training.findings import findings
 from handloom.training.history import History, StopReason
 from handloom.training.interrupts import deliver, held, on_interrupt, on_notice
-from handloom.training.objective import Measurement
-from handloom.training.options import NOTED_AT_RESUME, OnResume, TrainingOptions, takes_options
+from handloom.training.options import takes_options
 from handloom.training.parts_in_use import parts_in_use
 from handloom.training.preparation import PreparedTraining, prepare
 from handloom.training.same_training import RowWeightArguments, own_or_sent, sharing
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
+from handloom.training.trainer_options import TrainerOptions
 from handloom.training.warm_start import WarmStart
-
-CALL_SECONDS = 0.1
-"""The target duration of a call of the runner, in seconds; between calls, signals and checkpoints
-are handled."""
-
 
 FITTED_AGAIN = (
     "fit was called again on the same trainer: row orders, dropout masks and augmentations are "
@@ -59,67 +51,8 @@ FITTED_AGAIN_WARM = (
 )
 """The warnings about a second fit of the same weights, and their notes."""
 
-FIT_ELSEWHERE = {
-    **dict.fromkeys(
-        ("validation_split", "validation_data"),
-        "write fit(train, validation=0.1), the fraction to hold out, or validation=dataset",
-    ),
-    "epochs": "it is an option of the trainer: Trainer(network, Adam(), 1e-3, epochs=10)",
-    "batch_size": "it is an option of the trainer: Trainer(network, Adam(), 1e-3, batch_size=32)",
-    **dict.fromkeys(
-        ("verbose", "callbacks"),
-        "callbacks are an option of the trainer: Trainer(network, Adam(), 1e-3, "
-        "callbacks=[Progress()])",
-    ),
-    "sample_weight": "it is called 'sample_weights' here",
-}
-"""Arguments of `fit` in other libraries, each with its spelling here."""
-
 RANKS_IN_USE = "start this training when that one has ended, or without the option distributed"
 """The remedy for two trainings that would mix their messages."""
-
-
-@describes_options_of(TrainingOptions)
-@dataclass(frozen=True, eq=False)
-class TrainerOptions(TrainingOptions):
-    """The options of a trainer: those of a training, callbacks and checkpoints.
-
-    Parameters
-    ----------
-    callbacks : sequence of Callback
-        The callbacks, called in this order.
-    checkpoints : Checkpoints, optional
-        The checkpoints of the training, from which it can be resumed.
-    """
-
-    _: KW_ONLY
-    callbacks: Sequence[Callback] = ()
-    checkpoints: Checkpoints | None = field(default=None, metadata=NOTED_AT_RESUME)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "callbacks", check_callbacks(self.callbacks))
-        if self.checkpoints is not None:
-            require_instance("checkpoints", self.checkpoints, Checkpoints)
-
-    def describe(self) -> dict[str, Any]:
-        """Return every option by name.
-
-        ``watchers`` has the callbacks with ``changes_results = False``, ``callbacks`` the others.
-        """
-        options = super().describe()
-        watch = [not each.get("changes_results", True) for each in options["callbacks"]]
-        both = list(zip(options["callbacks"], watch, strict=True))
-        return {
-            **options,
-            "callbacks": [each for each, watches in both if not watches],
-            "watchers": [each["kind"] for each, watches in both if watches],
-        }
-
-    @classmethod
-    def on_resume(cls, name: str) -> OnResume:
-        """Return the rule for an option at a resume; ``watchers`` may always change."""
-        return OnResume.NOTED if name == "watchers" else super().on_resume(name)
 
 
 @describes_options_of(TrainerOptions)
@@ -200,7 +133,7 @@ class Trainer(AdvisesOnNames):
         """Return the network with its transform and the names of its classes."""
         return self.state.model
 
-    @advises_on_arguments(FIT_ELSEWHERE)
+    @advises_on_arguments(FIT)
     def fit(
         self,
         train: Dataset | None,
@@ -448,7 +381,7 @@ class Trainer(AdvisesOnNames):
             if prepared.snapshot:
                 prepared.snapshot.restore_callbacks(state)
             with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
-                while self._goes_on(prepared):
+                while prepared.goes_on():
                     self.run_epoch(prepared)
                 if state.progress.epoch >= state.total_epochs:
                     state.stop(StopReason.MAX_EPOCHS)
@@ -466,113 +399,12 @@ class Trainer(AdvisesOnNames):
     def run_epoch(self, prepared: PreparedTraining) -> None:
         """Run one epoch, or the rest of it, unless training stops."""
         if prepared.runs_in_this_thread:
-            self._run_epoch(prepared)
+            Epoch(prepared, self._hooks, self._save_if_due).run()
             return
         with self._in_use(nested=True):
             self.signals.clear()  # of an earlier training
             with self._together("run_epoch"):
-                self._run_epoch(prepared)
-
-    @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
-    def _run_epoch(self, prepared: PreparedTraining) -> None:
-        state, progress = prepared.state, prepared.state.progress
-        state.require_own_parts()
-        started = time.perf_counter() - progress.seconds
-        order = prepared.order(progress.epoch)
-        if not progress.begun:
-            progress.begun = True
-            state.begin_epoch()
-            prepared.agreement.begin_epoch()
-            self._call_hooks(prepared, "on_epoch_begin")
-        while progress.epoch_steps < len(order) and self._run_steps(prepared, order):
-            progress.seconds = time.perf_counter() - started
-            if progress.epoch_steps < len(order):
-                state.stop_after_deadline()
-            self._save_if_due(state)
-        state.diverge_if_not_finite(prepared.largest_values)
-        if not self._goes_on(prepared):
-            state.history.stopped_in = progress.epoch
-            state.history.stopped_steps = progress.epoch_steps
-            return
-        validation = self._validate(prepared)
-        record = state.end_epoch(validation, time.perf_counter() - started)
-        if (probe := prepared.due_probe(record.epoch)) is not None:
-            probe.measure(record.epoch)
-        try:
-            self._call_hooks(prepared, "on_epoch_end", record=record)
-        finally:
-            state.progress = progress.next_epoch()
-        self._save_if_due(state)
-
-    def _run_steps(self, prepared: PreparedTraining, order: Order) -> bool:
-        """Make the next steps of an epoch in one call of the runner; return whether there are any.
-
-        A call lasts about `CALL_SECONDS`, or one step if a callback has a step hook. The number of
-        steps per call does not change results.
-        """
-        state, first = prepared.state, prepared.state.progress.epoch_steps
-        state.require_own_parts()
-        rates = prepared.agreement.decide(self._next_rates(prepared, order))
-        if not len(rates):
-            return False
-        last_step = len(order) - first == 1
-        probe = prepared.due_probe(state.progress.epoch)
-        started, state.at_step_boundary = time.perf_counter(), False
-        with probe.last_step() if probe is not None and last_step else nullcontext():
-            result = prepared.runner.run(prepared.arrays, order.part(first, len(rates)), rates)
-            state.add_steps(result.measured, rates)  # at once: an exception of a signal may come
-        prepared.seconds_per_step = max(time.perf_counter() - started, 1e-9) / len(rates)
-        state.at_step_boundary = not result.update_incomplete
-        for measured in result.measured if self._hooks.has_step_hooks else ():
-            self._call_hooks(prepared, "on_step_end", measured=measured)
-        if result.error is not None:
-            raise result.error
-        if result.stop_reason is not None:
-            largest = prepared.largest_values()
-            state.diverge(
-                result.stop_reason, result.bad_array, state.progress.steps, rates[0], largest
-            )
-        return True
-
-    def _next_rates(self, prepared: PreparedTraining, order: Order) -> Sequence[float]:
-        """Return the learning rates of the next call of the runner; none if training stops.
-
-        Rank 0 decides; other ranks return none.
-        """
-        state = prepared.state
-        if not prepared.agreement.leads or not state.is_running:
-            return ()
-        steps = max(1, int(CALL_SECONDS / prepared.seconds_per_step))
-        if self._hooks.has_step_hooks:
-            steps = 1
-            self._call_hooks(prepared, "on_step_begin")
-            state.require_own_parts()
-        left = len(order) - state.progress.epoch_steps
-        if prepared.due_probe(state.progress.epoch) is not None:
-            steps = min(steps, max(left - 1, 1))  # the last step is made alone
-        return state.next_rates(min(steps, left))
-
-    def _validate(self, prepared: PreparedTraining) -> Measurement | None:
-        """Validate, if there are validation rows, with averaged weights if there are any."""
-        state = prepared.state
-        if state.validation is None:
-            return None
-        with state.average.in_place() if state.average is not None else nullcontext():
-            self._call_hooks(prepared, "on_validation_begin")
-            prepared.agreement.decide(None)
-            measured = prepared.measure_validation()
-            self._call_hooks(prepared, "on_validation_end", measured=measured)
-        return measured
-
-    def _goes_on(self, prepared: PreparedTraining) -> bool:
-        """Return on every rank whether training has another step on rank 0."""
-        return prepared.agreement.decide(prepared.state.is_running)
-
-    def _call_hooks(self, prepared: PreparedTraining, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback, on rank 0."""
-        changing = self._hooks.may_change_results(hook)
-        with prepared.agreement.watching() if changing else nullcontext():
-            self._hooks.call(hook, state=prepared.state, **arguments)
+                Epoch(prepared, self._hooks, self._save_if_due).run()
 
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:

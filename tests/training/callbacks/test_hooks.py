@@ -18,7 +18,7 @@ from handloom import (
     Trainer,
 )
 from handloom.locks import only_writer
-from handloom.training import EpochRecord, TrainingState, trainer as loop
+from handloom.training import EpochRecord, TrainingState, epoch
 from handloom.training.callbacks.base import Hooks
 from handloom.training.objective import Measurement
 
@@ -49,12 +49,12 @@ def test_hooks_are_called_in_order() -> None:
     diary.calls.clear()
     made._hooks.has_step_hooks = True
     made.fit(ROWS, HELD_OUT)
-    epoch = [
+    one = [
         "on_epoch_begin",
         *(2 * ["on_step_begin", "on_step_end"]),
         *("on_validation_begin", "on_validation_end", "on_epoch_end"),
     ]
-    assert diary.calls == ["on_train_begin", *epoch, *epoch, "on_train_end"]
+    assert diary.calls == ["on_train_begin", *one, *one, "on_train_end"]
 
 
 def test_a_hook_gets_the_state_as_it_is_then() -> None:
@@ -83,7 +83,7 @@ def test_a_hook_gets_the_state_as_it_is_then() -> None:
 
 
 def test_step_hooks_cost_nothing_where_no_callback_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "CALL_SECONDS", 1e9)
+    monkeypatch.setattr(epoch, "CALL_SECONDS", 1e9)
     calls: list[str] = []
 
     class Epochs(Callback):
