@@ -105,6 +105,13 @@ def test_a_resume_has_the_measurements_of_a_whole_training(tmp_path: Path, step:
     assert History.from_json(whole.to_json()).diagnosis == diagnosed(whole)
 
 
+def test_rows_that_join_the_batch_before_them_make_no_step() -> None:
+    assert len(ROWS) == 13 * 23 + 1  # batch norm needs two rows
+    made = fit(batch_size=23)
+    assert made.state.progress.steps == 5 * 13
+    assert diagnosed(made.history).steps == 13
+
+
 def test_a_longer_training_forgets_the_last_epoch_of_the_shorter_one(tmp_path: Path) -> None:
     fit(tmp_path / "both", epochs=3)
     longer = fit(tmp_path / "both", epochs=5).history

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy.typing as npt
 
+from handloom.backend import Backend
 from handloom.data.batches import Batch, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import fingerprint
 from handloom.data.overlap import are_training_rows
 from handloom.data.photos.statistics import statistics_of
 from handloom.errors import ConfigurationError
+from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays
 from handloom.parallel.partition import batch_count
@@ -27,9 +29,7 @@ from handloom.secondary import warn
 from handloom.training.agreement import Agreement
 from handloom.training.checks import split_and_check
 from handloom.training.class_weights import ClassWeight
-from handloom.training.compiled_runner import (
-    CompiledRunner,
-)
+from handloom.training.compiled_runner import CompiledRunner
 from handloom.training.distribution import Distribution, idle_ranks
 from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
@@ -40,10 +40,7 @@ from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
 from handloom.training.row_weights import RowWeights
 from handloom.training.runner import Runner
-from handloom.training.same_training import (
-    check_same_training,
-    differing_environments,
-)
+from handloom.training.same_training import check_same_training, differing_environments
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
 from handloom.training.warm_start import WarmStart
@@ -205,83 +202,97 @@ def prepare(
     )
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
-    compared = fingerprint_data or ranks.size > 1
     size = min(options.batch_size or len(train), len(train))
-    loss = options.chosen_loss or DEFAULT_LOSS
-    batches = batch_count(len(train), size, network.fewest_rows)
+    epoch_steps = batch_count(len(train), size, network.fewest_rows)
+    steps = options.epochs * epoch_steps
+    compared = fingerprint_data or ranks.size > 1
     state = TrainingState(
-        replace(
-            model_for(network, loss, train, options.chosen_transform),
-            image_statistics=statistics_of(train),
-        ),
+        _model(network, options, train),
         options,
-        full_batch=batches == 1,
+        full_batch=epoch_steps == 1,
         validation=validation,
         callbacks=callbacks or {},
         data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
     )
-    started, planned = time.perf_counter(), options.epochs * batches
+    started = time.perf_counter()
     with compiling(state):
-        wanted = snapshot.backend if snapshot and options.backend == "auto" else options.backend
-        backend = backend_for(wanted, network, options.epochs * len(train), planned, ranks)
-        count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
-        threads = backend.threads(count, options.lanes)
-        state.history.backend, state.history.lanes = backend.name, threads.lanes
+        backend, threads = _backend_and_threads(state, len(train), steps, snapshot, ranks)
         if compared:
-            record_own_parts(state, planned, complete=fingerprint_data)
+            record_own_parts(state, steps, complete=fingerprint_data)
         notes, warned = snapshot.compare(state) if snapshot and ranks.leads else ([], [])
         if not split_here and validation is not None and are_training_rows(train, validation):
             warned.append(TRAINING_ROWS)
-        transform = state.model.transform
-        warned += remarks(network, loss, transform, train, options.schedule, planned)
+        warned += remarks(
+            network, state.loss, state.model.transform, train, options.schedule, steps
+        )
         notes += _warn_of(warned)
-        check(state)
-        if warm is not None:  # everything was checked before anything is changed
-            network.parameters.load(warm.weights)
-            state.store_initial_weights()
-        for part in (options.chosen_optimizer, options.average):
-            if part is not None:
-                part.bind(network.parameters, backend, threads)
-        state.store_bindings()
+        check(state)  # the last one: nothing has been changed yet
+        _bind(state, backend, threads, warm)
         arrays = Arrays(train.inputs, train.targets, weights.train)
         objective, runner = objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
-    notes += backend.notes
     if snapshot:
         snapshot.restore(state)
-    state.history.ranks = ranks.size
-    state.history.compiled_steps = isinstance(runner, CompiledRunner)
-    state.history.notes += [note for note in notes if note not in state.history.notes]
-    if warm is not None:
-        options.chosen_optimizer.load_state_dict(warm.optimizer)
-    shared = Distribution(
-        ranks.hosts,
-        threads.threads,
-        size,
-        objective.lanes(size),
-        ranks.sharing_cores,
-        len(usable_cores()),
-    )
-    alike = options.distributed is None or _check_ranks(state, ranks, shared)
-    probe = _probe(state, arrays, -(-len(train) // size)) if ranks.leads else None
-    agreement = Agreement(state, ranks, signals, alike=alike)
+    history = state.history
+    history.ranks, history.compiled_steps = ranks.size, isinstance(runner, CompiledRunner)
+    history.notes += [each for each in [*notes, *backend.notes] if each not in history.notes]
+    dealt = threads.threads, size, objective.lanes(size)
+    alike = options.distributed is None or _check_ranks(state, ranks, dealt)
     return PreparedTraining(
         state,
         arrays,
         objective,
         runner,
         threads,
-        agreement,
+        Agreement(state, ranks, signals, alike=alike),
         validation_weights=weights.validation,
         snapshot=snapshot,
-        probe=probe,
+        probe=_probe(state, arrays, epoch_steps) if ranks.leads else None,
     )
 
 
-def _check_ranks(state: TrainingState, ranks: Ranks, shared: Distribution) -> bool:
-    """Refuse ranks with another training; return whether all of them compute the same bits."""
+def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Model:
+    """Return the model that a training makes."""
+    model = model_for(network, options.chosen_loss or DEFAULT_LOSS, train, options.chosen_transform)
+    return replace(model, image_statistics=statistics_of(train))
+
+
+def _backend_and_threads(
+    state: TrainingState, rows: int, steps: int, snapshot: Snapshot | None, ranks: Ranks
+) -> tuple[Backend, Threads]:
+    """Return the backend of so many steps in epochs of so many rows, and its threads."""
+    options, name = state.options, state.options.backend
+    if snapshot is not None and name == "auto":
+        name = snapshot.backend
+    backend = backend_for(name, state.network, options.epochs * rows, steps, ranks)
+    count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
+    threads = backend.threads(count, options.lanes)
+    state.history.backend, state.history.lanes = backend.name, threads.lanes
+    return backend, threads
+
+
+def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmStart | None) -> None:
+    """Load the weights of a warm start, and bind optimizer and average to the network's."""
+    parameters, optimizer = state.network.parameters, state.options.chosen_optimizer
+    if warm is not None:
+        parameters.load(warm.weights)
+        state.store_initial_weights()
+    for part in (optimizer, state.options.average):
+        if part is not None:
+            part.bind(parameters, backend, threads)
+    state.store_bindings()
+    if warm is not None:
+        optimizer.load_state_dict(warm.optimizer)
+
+
+def _check_ranks(state: TrainingState, ranks: Ranks, dealt: tuple[int, int, int]) -> bool:
+    """Refuse ranks with another training; return whether all of them compute the same bits.
+
+    ``dealt`` has the threads of a rank, and the rows and lanes of a step.
+    """
     # own parts as they were: rank 0 alone may have called some of them since
     check_same_training(ranks, {**configuration(state), "own": state.own_parts})
+    shared = Distribution(ranks.hosts, *dealt, ranks.sharing_cores, len(usable_cores()))
     state.distribution = shared
     unlike = differing_environments(ranks)
     state.history.notes += _warn_of(unlike + idle_ranks(shared))
