@@ -24,7 +24,7 @@ ROOMS = [
     ["model", "gradcheck"],
     ["rebuilding"],
     ["network"],
-    ["network_contents"],
+    ["network_contents", "predictions"],
     ["layers", "losses", "optimizers", "data"],
     ["parameters"],
     ["backend"],

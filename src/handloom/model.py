@@ -3,13 +3,12 @@
 import io
 import json
 import math
-import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,19 +28,19 @@ from handloom.data.transforms import Transform, transform_from_config
 from handloom.elsewhere import MODEL, AdvisesOnNames, refuse_call
 from handloom.errors import (
     ConfigurationError,
-    DivergenceWarning,
     HandloomError,
     ModelError,
     require_count,
     require_known,
 )
 from handloom.files import MANIFEST, read_set, write_bytes, write_set
-from handloom.layers import Layer, sigmoid, softmax
+from handloom.layers import Layer
 from handloom.losses.quantile import INFIX, quantiles_of
 from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.network_contents import Transform as RowTransform
 from handloom.parameters import Array
+from handloom.predictions import OUTPUT_ACTIVATIONS, warn_if_not_finite
 from handloom.rebuilding import check_network, check_transform
 from handloom.text import listed, printable
 
@@ -62,38 +61,6 @@ MAX_DIMENSIONS = 8
 
 SHOWN_NAMES = 3
 """The number of class names in the text of a model."""
-
-Floating = TypeVar("Floating", bound=np.floating)
-
-
-def ascending(outputs: Array, out: Array | None = None) -> Array:
-    """Return the outputs of each row in ascending order, shape (n, k)."""
-    if out is None:
-        out = outputs.copy()
-    elif out is not outputs:
-        np.copyto(out, outputs)
-    out.sort(axis=1)
-    return out
-
-
-def both_classes(probabilities: npt.NDArray[Floating]) -> npt.NDArray[Floating]:
-    """Return the probabilities of two classes, shape (..., 2), of that of the second, (..., 1).
-
-    Several columns have a probability for each class already; they are returned as they are.
-    """
-    if probabilities.shape[-1] > 1:
-        return probabilities
-    return np.concatenate([1.0 - probabilities, probabilities], axis=-1)
-
-
-OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
-    "softmax": softmax,
-    "sigmoid": sigmoid,
-    "exp": np.exp,
-    "identity": np.positive,
-    "sort": ascending,
-}
-"""Functions from a network's outputs (logits, logarithms, values or quantiles) to predictions."""
 
 
 @dataclass(frozen=True)
@@ -682,20 +649,6 @@ def _keep_weights(folder: Path, arrays: Mapping[str, Array]) -> str:
 def _names(names: list[str] | None) -> tuple[str, ...] | None:
     """Return the names in a file; None if there are none."""
     return None if names is None else tuple(str(name) for name in names)
-
-
-def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
-    """Warn of rows whose outputs, shape (n, k), are not finite."""
-    if np.isfinite(outputs).all():
-        return
-    bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
-    warnings.warn(
-        f"the outputs of the network are not finite for {len(bad):,} of {len(outputs):,} rows, the "
-        f"first is row {bad[0]}: their inputs are much larger than those of the training, or its "
-        f"weights are too large",
-        DivergenceWarning,
-        stacklevel=stacklevel,
-    )
 
 
 def _reshape_advice(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -28,7 +28,7 @@ from handloom import (
 )
 from handloom.layers import Layer
 from handloom.losses import RowLoss
-from handloom.model import ascending
+from handloom.predictions import ascending
 
 X = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
 NOISY = X[:, :1] + np.random.default_rng(1).standard_normal((200, 1)) > 0.5

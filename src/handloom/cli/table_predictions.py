@@ -17,8 +17,9 @@ from handloom.data.frames import Column
 from handloom.data.table import Chunk
 from handloom.errors import ConfigurationError
 from handloom.files import FileError
-from handloom.model import Model, both_classes
+from handloom.model import Model
 from handloom.parameters import Array
+from handloom.predictions import both_classes
 from handloom.training.evaluation_metrics import checked_positive, checked_threshold
 from handloom.training.tables import predictions_of
 

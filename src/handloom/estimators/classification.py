@@ -11,8 +11,8 @@ from handloom.data.table_target import TableTarget
 from handloom.estimators.labels import Labels
 from handloom.estimators.outputs import activate
 from handloom.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, Targets
-from handloom.model import both_classes
 from handloom.parameters import Array
+from handloom.predictions import both_classes
 from handloom.training.class_weights import (
     Weights,
     balanced_weights,

@@ -7,8 +7,8 @@ import numpy as np
 
 from handloom.errors import unknown_name
 from handloom.layers import sigmoid, softmax
-from handloom.model import ascending
 from handloom.parameters import Array
+from handloom.predictions import ascending
 
 Activation = Callable[..., Array]
 

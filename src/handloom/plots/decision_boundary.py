@@ -8,7 +8,7 @@ import numpy.typing as npt
 from handloom.data.columns import require_same_columns
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
-from handloom.model import Model, both_classes
+from handloom.model import Model
 from handloom.plots.figure import (
     COLORS,
     DARK,
@@ -21,6 +21,7 @@ from handloom.plots.figure import (
     new_figure,
 )
 from handloom.plots.fonts import fitted
+from handloom.predictions import both_classes
 from handloom.training.boundary import boundary_grid
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation import check_kind

@@ -17,9 +17,10 @@ from handloom.layers import softmax
 from handloom.losses import Pinball, SoftmaxCrossEntropy
 from handloom.markup import render
 from handloom.metrics import accuracy, confusion_matrix, mean_squared_error
-from handloom.model import OUTPUT_ACTIVATIONS, Model, warn_if_not_finite
+from handloom.model import Model
 from handloom.parallel.blas import single_threaded_blas
 from handloom.parameters import Array
+from handloom.predictions import OUTPUT_ACTIVATIONS, warn_if_not_finite
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation_metrics import (
     BinaryMetrics,

@@ -15,7 +15,7 @@ from handloom.interop.onnx.comparison import Runner
 from handloom.interop.onnx.export import add_model
 from handloom.interop.onnx.files import model_bytes, newest_opset
 from handloom.layers import LAYERS, Layer
-from handloom.model import OUTPUT_ACTIVATIONS
+from handloom.predictions import OUTPUT_ACTIVATIONS
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 """The largest difference, relative to the largest prediction."""

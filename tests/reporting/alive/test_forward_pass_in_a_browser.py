@@ -18,7 +18,7 @@ from tests.helpers.random_networks import (
 import handloom
 from handloom import Model
 from handloom.layers import LAYERS, Conv2D, Dense, Dropout, Flatten, ReLU, Residual, Tanh
-from handloom.model import OUTPUT_ACTIVATIONS
+from handloom.predictions import OUTPUT_ACTIVATIONS
 from handloom.reporting.alive import network_export
 from handloom.reporting.alive.network_export import export_network
 from handloom.reporting.assets import NETWORK_SCRIPTS

@@ -28,7 +28,7 @@ OUTPUTS = {
     "identity": "outputs",
     "sort": "np.sort(outputs, axis=1)",
 }
-"""The expression of each output activation; see `handloom.model.OUTPUT_ACTIVATIONS`."""
+"""The expression of each output activation; see `handloom.predictions.OUTPUT_ACTIVATIONS`."""
 
 
 def file_text(model: Model, name: str, figures: Mapping[str, float] | None = None) -> str:

@@ -13,7 +13,7 @@ def add_output_activation(graph: Graph, activation: str, x: str, outputs: int) -
     ----------
     graph : Graph
     activation : str
-        One of `handloom.model.OUTPUT_ACTIVATIONS`.
+        One of `handloom.predictions.OUTPUT_ACTIVATIONS`.
     x : str
         The name of the outputs of the network, shape (n, outputs).
     outputs : int

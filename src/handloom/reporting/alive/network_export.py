@@ -12,9 +12,10 @@ from handloom.data.transforms import TRANSFORMS
 from handloom.errors import ModelError
 from handloom.layers import LAYERS, Conv2D, Embedding, Layer, Residual
 from handloom.layers.windows import Windows
-from handloom.model import OUTPUT_ACTIVATIONS, Model
+from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
+from handloom.predictions import OUTPUT_ACTIVATIONS
 
 MAX_BYTES = 2_000_000
 """The largest size of a network in a page, in bytes of JSON."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.dataset import Dataset
-from handloom.model import Model, both_classes
+from handloom.model import Model
 from handloom.parameters import Array
+from handloom.predictions import both_classes
 from handloom.reporting.alive.network_export import predictions
 from handloom.reporting.form.cells import Cell, cells_of_row
 from handloom.reporting.wording import percent

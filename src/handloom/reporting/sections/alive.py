@@ -6,8 +6,9 @@ import numpy.typing as npt
 from handloom.data.pictures import png
 from handloom.errors import ModelError
 from handloom.markup import Element, Node, element
-from handloom.model import Model, both_classes
+from handloom.model import Model
 from handloom.network import Sequential
+from handloom.predictions import both_classes
 from handloom.reporting.alive.activations import (
     ShownLayer,
     activations,
