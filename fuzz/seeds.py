@@ -47,13 +47,8 @@ from handloom.recipes.experiment import experiment_to_json
 from handloom.recipes.settings import Settings
 from handloom.training import Trainer
 from handloom.training.checkpoints import Checkpoints
-from handloom.training.run_folder import (
-    DESCRIPTION,
-    HISTORY,
-    RESULTS,
-    RunDescription,
-    RunFolder,
-)
+from handloom.training.run_description import RunDescription
+from handloom.training.run_folder import DESCRIPTION, HISTORY, RESULTS, RunFolder
 from handloom.training.snapshot import KIND, VERSION, Snapshot
 
 PIXELS = np.arange(0, 240, 4, dtype=np.uint8).reshape(3, 4, 5)

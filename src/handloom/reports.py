@@ -19,6 +19,7 @@ from handloom.training.boundary import boundary_grid
 from handloom.training.evaluation import Evaluation
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History, csv_line
+from handloom.training.run_description import RunDescription
 from handloom.training.run_folder import (
     DESCRIPTION,
     GRID,
@@ -26,7 +27,6 @@ from handloom.training.run_folder import (
     LOGS,
     PREDICTIONS,
     RESULTS,
-    RunDescription,
     RunFolder,
     StudyFolder,
 )

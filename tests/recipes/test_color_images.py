@@ -12,7 +12,8 @@ from handloom.cli.app import run
 from handloom.recipes.experiment import experiment_to_json, train
 from handloom.recipes.recipe import RecipeSettings
 from handloom.recipes.registry import RECIPES
-from handloom.training.run_folder import RunDescription, RunFolder
+from handloom.training.run_description import RunDescription
+from handloom.training.run_folder import RunFolder
 
 CONVOLUTIONS = [name for name in RECIPES if name.startswith("cnn")]
 

@@ -36,7 +36,8 @@ from handloom.data.table_options import (
 from handloom.errors import ConfigurationError, DataError, unknown_name
 from handloom.files import FileError
 from handloom.model import Model
-from handloom.training.run_folder import RunDescription, RunFolder, is_run
+from handloom.training.run_description import RunDescription
+from handloom.training.run_folder import RunFolder, is_run
 from handloom.training.tables import TrainingTable, table_for
 
 NAMES = ", ".join(RESERVED)

@@ -23,13 +23,13 @@ from handloom.model import Model
 from handloom.parameters import Array
 from handloom.reporting.run import ReportedRun
 from handloom.training.evaluation import evaluate
+from handloom.training.run_description import RunDescription
 from handloom.training.run_folder import (
     BEST_MODEL,
     CHECKPOINTS,
     DESCRIPTION,
     GRID,
     RUNS,
-    RunDescription,
     RunFolder,
     is_run,
 )

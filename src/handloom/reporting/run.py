@@ -20,7 +20,7 @@ from handloom.training.evaluation_metrics import RegressionMetrics
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.permutation import PermutationImportance
-from handloom.training.run_folder import RunDescription
+from handloom.training.run_description import RunDescription
 from handloom.training.table_outputs import without_divergence_warnings
 
 

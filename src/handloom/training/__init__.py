@@ -39,11 +39,8 @@ from handloom.training.permutation import (
     PermutationImportance as PermutationImportance,
     permutation_importance as permutation_importance,
 )
-from handloom.training.run_folder import (
-    RunDescription as RunDescription,
-    RunFolder as RunFolder,
-    StudyFolder as StudyFolder,
-)
+from handloom.training.run_description import RunDescription as RunDescription
+from handloom.training.run_folder import RunFolder as RunFolder, StudyFolder as StudyFolder
 from handloom.training.state import TrainingState as TrainingState
 from handloom.training.trainer import Trainer as Trainer
 from handloom.training.trainer_options import TrainerOptions as TrainerOptions

@@ -11,13 +11,13 @@ from handloom.layers import Layer
 from handloom.model import Model
 from handloom.text import printable
 from handloom.training.history import History
+from handloom.training.run_description import RunDescription
 from handloom.training.run_folder import (
     HISTORY,
     MODEL,
     PREDICTIONS,
     RESULTS,
     RUNS,
-    RunDescription,
     RunFolder,
     is_run,
 )

@@ -1,18 +1,15 @@
 """Run folder: writes and reads the files of a finished or running training."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict
 from pathlib import Path
-from reprlib import repr as short_repr
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.table_options import data_options_from_json
 from handloom.data.transforms import Transform
-from handloom.environment import environment
-from handloom.errors import ModelError, require_count, require_known
+from handloom.errors import ModelError, require_count
 from handloom.files import (
     FileError,
     make_folder,
@@ -30,7 +27,7 @@ from handloom.text import printable
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.rescue import save_model
-from handloom.training.triggers import trigger
+from handloom.training.run_description import RunDescription, require_kind
 
 KIND, VERSION = "handloom run", 2
 
@@ -83,94 +80,8 @@ STUDY_CONTENTS: Mapping[str, str] = {
 }
 """The files of a study's folder."""
 
-LOGGED: Mapping[str, type] = {"tensorboard": str, "mlflow": bool}
-"""The tools that a training is logged for, each with the type of its value in a description."""
-
 MAX_HISTORY_BYTES = 1 << 30
 """The largest history that is read: 1 GiB, some millions of epochs."""
-
-
-@dataclass(frozen=True)
-class RunDescription:
-    """The settings, data and environments of a run.
-
-    Parameters
-    ----------
-    settings : dict
-        The options of the training as JSON; the command that wrote them reads them.
-    data : str
-        The name of a dataset, or the absolute path of its folder or file.
-    checkpoint_every : str or None
-        The interval of the checkpoints, as `Checkpoints` takes it; None without checkpoints.
-    threads : int
-        The number of threads that share a step; results do not depend on it.
-    environments : list of dict
-        The environment at the beginning, and after each resume in another one (see
-        `handloom.environment`); by default, that of this process.
-    data_options : dict
-        The options of a folder of images, or of a table, as their ``to_json`` returns them.
-    test_rows : str or None
-        Of a table: the SHA-256 of its test rows, so that a changed table is noticed.
-    logs : dict
-        The logs for other tools: ``tensorboard`` with a folder, ``mlflow`` with True.
-
-    Raises
-    ------
-    ModelError, ConfigurationError
-        If a value has the wrong type, or an interval or a number of threads is invalid.
-    """
-
-    settings: dict[str, Any]
-    data: str
-    checkpoint_every: str | None
-    threads: int
-    environments: list[dict[str, Any]] = field(default_factory=lambda: [environment()])
-    data_options: dict[str, Any] = field(default_factory=dict)
-    test_rows: str | None = None
-    logs: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _require("settings", self.settings, dict, "an object")
-        _require("data", self.data, str, "a string")
-        _require("checkpoint_every", self.checkpoint_every, str | None, "a string or null")
-        if self.checkpoint_every is not None:
-            trigger(self.checkpoint_every)
-        require_count("threads", self.threads)
-        _require("environments", self.environments, list, "a list")
-        for each in self.environments:
-            _require("environment", each, dict, "an object")
-        _require("data_options", self.data_options, dict, "an object")
-        data_options_from_json(self.data_options)
-        _require("test_rows", self.test_rows, str | None, "a string or null")
-        _require("logs", self.logs, dict, "an object")
-        for name, value in self.logs.items():
-            require_known("log", name, LOGGED)
-            _require(name, value, LOGGED[name], "the absolute path of a folder, or true")
-
-    def resumed(self, **changes: Any) -> Self:
-        """Return the description of the same run, resumed in this process with some changes."""
-        here = environment()
-        last = self.environments[-1:]
-        environments = self.environments if last == [here] else [*self.environments, here]
-        return replace(self, environments=environments, **changes)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Return the description from the dict of `dataclasses.asdict`.
-
-        Raises
-        ------
-        ModelError, ConfigurationError
-            If a value is missing, unknown, or has the wrong type.
-        """
-        names = [each.name for each in fields(cls)]
-        # runs of earlier versions have none of these
-        values = {"data_options": {}, "test_rows": None, "logs": {}, **values}
-        for name in values:
-            require_known("entry", name, [*names, "kind", "version"])
-        if missing := [name for name in names if name not in values]:
-            raise ModelError(f"{', '.join(missing)} missing; expected {', '.join(names)}")
-        return cls(*(values[name] for name in names))
 
 
 class _ResultsFolder:
@@ -250,7 +161,7 @@ class _ResultsFolder:
         """
         path = self._part(RESULTS)
         results = read_json(path)
-        _require(str(path), results, dict, "an object")
+        require_kind(str(path), results, dict, "an object")
         return dict(results)
 
     def _part(self, name: str) -> Path:
@@ -545,9 +456,3 @@ def _check_version(values: object, path: Path) -> None:
             f"version {version}, written by a later Handloom; this one reads version {VERSION}. "
             f"Update Handloom"
         )
-
-
-def _require(name: str, value: object, kind: Any, expected: str) -> None:
-    """Refuse a value of another type."""
-    if not isinstance(value, kind):
-        raise ModelError(f"{name} must be {expected}, got {short_repr(value)}")

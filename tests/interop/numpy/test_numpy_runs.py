@@ -10,7 +10,7 @@ import handloom
 from handloom import DataError, Dense, Model, ModelError, Sequential
 from handloom.data.transforms import AsFloat
 from handloom.training.loaded_run import LoadedRun
-from handloom.training.run_folder import RunDescription
+from handloom.training.run_description import RunDescription
 
 
 def run_of(model: Model | None, results: dict[str, Any] | None) -> LoadedRun:

@@ -34,7 +34,7 @@ from handloom.reporting.section import Section
 from handloom.reporting.sections.notes import notes
 from handloom.reporting.sections.threshold import roc_curve
 from handloom.training.evaluation import mae_of_the_median
-from handloom.training.run_folder import RunDescription
+from handloom.training.run_description import RunDescription
 from handloom.training.table_outputs import columns_of_table
 
 pd = pytest.importorskip("pandas")
