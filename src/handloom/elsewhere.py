@@ -77,7 +77,7 @@ TRAINER: Mapping[str, str] = {
 }
 """Names of trainers."""
 
-FIT: Mapping[str, str] = {
+FIT_ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(
         ("validation_split", "validation_data"),
         "write fit(train, validation=0.1), the fraction to hold out, or validation=dataset",
@@ -91,7 +91,7 @@ FIT: Mapping[str, str] = {
     ),
     "sample_weight": "it is called 'sample_weights' here",
 }
-"""Arguments of a trainer's `fit`."""
+"""Arguments of `Trainer.fit` in other libraries."""
 
 HISTORY: Mapping[str, str] = {
     "history": 'columns are those of the history itself: history["loss"]',

@@ -1,4 +1,4 @@
-"""Predictions: what is made of the outputs of a network, and a warning if they are not finite."""
+"""Predictions: from the outputs of a network; a warning if these are not finite."""
 
 import warnings
 from collections.abc import Callable, Mapping

@@ -18,19 +18,19 @@ CALL_SECONDS = 0.1
 are handled."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Epoch:
-    """An epoch of a training.
+    """Runs the current epoch of a training.
 
     Parameters
     ----------
     prepared : PreparedTraining
-        The training; the epoch is the one where its progress is.
+        The training, whose progress says which epoch it is.
     hooks : Hooks
-        The callbacks; none on another rank than 0.
+        Those of the callbacks; none on ranks other than 0.
     save_if_due : callable
-        Writes a checkpoint of the state if one is due. Called between two calls of the runner, and
-        after the epoch.
+        Writes a checkpoint of the state if one is due. Called after each call of the runner, and
+        after a complete epoch.
     """
 
     prepared: PreparedTraining
@@ -39,7 +39,15 @@ class Epoch:
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run(self) -> None:
-        """Run the epoch, or the rest of it, unless training stops."""
+        """Run the epoch, or the rest of it, unless training stops.
+
+        Raises
+        ------
+        ModelError
+            If the network, the optimizer or the average no longer belongs to the training.
+        RankError
+            If the training has failed on another rank.
+        """
         prepared, state, progress = self.prepared, self.prepared.state, self.prepared.state.progress
         state.require_own_parts()
         started = time.perf_counter() - progress.seconds

@@ -104,7 +104,15 @@ class PreparedTraining:
         return self._thread == get_ident()
 
     def goes_on(self) -> bool:
-        """Return on every rank whether training has another step on rank 0."""
+        """Return whether training has another step on rank 0; every rank makes this call.
+
+        The others take over what has changed on rank 0, and training ends with their signals.
+
+        Raises
+        ------
+        RankError
+            If the training has failed on another rank.
+        """
         return self.agreement.decide(self.state.is_running)
 
     def order(self, epoch: int) -> Order:
@@ -226,7 +234,7 @@ def prepare(
             network, state.loss, state.model.transform, train, options.schedule, steps
         )
         notes += _warn_of(warned)
-        check(state)  # the last one: nothing has been changed yet
+        check(state)  # before weights, optimizer or average change
         _bind(state, backend, threads, warm)
         arrays = Arrays(train.inputs, train.targets, weights.train)
         objective, runner = objective_and_runner(state, arrays, backend, threads, size, ranks)
@@ -236,8 +244,9 @@ def prepare(
     history = state.history
     history.ranks, history.compiled_steps = ranks.size, isinstance(runner, CompiledRunner)
     history.notes += [each for each in [*notes, *backend.notes] if each not in history.notes]
-    dealt = threads.threads, size, objective.lanes(size)
-    alike = options.distributed is None or _check_ranks(state, ranks, dealt)
+    alike = options.distributed is None or _check_ranks(
+        state, ranks, threads=threads.threads, rows=size, lanes=objective.lanes(size)
+    )
     return PreparedTraining(
         state,
         arrays,
@@ -252,7 +261,7 @@ def prepare(
 
 
 def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Model:
-    """Return the model that a training makes."""
+    """Return the network with its transform, the names of its classes and image statistics."""
     model = model_for(network, options.chosen_loss or DEFAULT_LOSS, train, options.chosen_transform)
     return replace(model, image_statistics=statistics_of(train))
 
@@ -260,7 +269,10 @@ def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Mod
 def _backend_and_threads(
     state: TrainingState, rows: int, steps: int, snapshot: Snapshot | None, ranks: Ranks
 ) -> tuple[Backend, Threads]:
-    """Return the backend of so many steps in epochs of so many rows, and its threads."""
+    """Choose the backend, which is that of rank 0, and its threads; note both in the history.
+
+    ``rows`` are those of an epoch, ``steps`` those of the training. Every rank makes this call.
+    """
     options, name = state.options, state.options.backend
     if snapshot is not None and name == "auto":
         name = snapshot.backend
@@ -272,7 +284,7 @@ def _backend_and_threads(
 
 
 def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmStart | None) -> None:
-    """Load the weights of a warm start, and bind optimizer and average to the network's."""
+    """Bind optimizer and average to the network, with weights and state of a warm start."""
     parameters, optimizer = state.network.parameters, state.options.chosen_optimizer
     if warm is not None:
         parameters.load(warm.weights)
@@ -282,17 +294,18 @@ def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmSt
             part.bind(parameters, backend, threads)
     state.store_bindings()
     if warm is not None:
-        optimizer.load_state_dict(warm.optimizer)
+        optimizer.load_state_dict(warm.optimizer)  # `bind` has set it to zeros
 
 
-def _check_ranks(state: TrainingState, ranks: Ranks, dealt: tuple[int, int, int]) -> bool:
-    """Refuse ranks with another training; return whether all of them compute the same bits.
-
-    ``dealt`` has the threads of a rank, and the rows and lanes of a step.
-    """
+def _check_ranks(
+    state: TrainingState, ranks: Ranks, *, threads: int, rows: int, lanes: int
+) -> bool:
+    """Refuse ranks with another training; return whether all of them compute the same bits."""
     # own parts as they were: rank 0 alone may have called some of them since
     check_same_training(ranks, {**configuration(state), "own": state.own_parts})
-    shared = Distribution(ranks.hosts, *dealt, ranks.sharing_cores, len(usable_cores()))
+    shared = Distribution(
+        ranks.hosts, threads, rows, lanes, ranks.sharing_cores, len(usable_cores())
+    )
     state.distribution = shared
     unlike = differing_environments(ranks)
     state.history.notes += _warn_of(unlike + idle_ranks(shared))

@@ -1,4 +1,4 @@
-"""RunDescription: what a run folder says of its training."""
+"""RunDescription: the settings, data and environments of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -54,22 +54,22 @@ class RunDescription:
     logs: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        require_kind("settings", self.settings, dict, "an object")
-        require_kind("data", self.data, str, "a string")
-        require_kind("checkpoint_every", self.checkpoint_every, str | None, "a string or null")
+        require_json_type("settings", self.settings, dict, "an object")
+        require_json_type("data", self.data, str, "a string")
+        require_json_type("checkpoint_every", self.checkpoint_every, str | None, "a string or null")
         if self.checkpoint_every is not None:
             trigger(self.checkpoint_every)
         require_count("threads", self.threads)
-        require_kind("environments", self.environments, list, "a list")
+        require_json_type("environments", self.environments, list, "a list")
         for each in self.environments:
-            require_kind("environment", each, dict, "an object")
-        require_kind("data_options", self.data_options, dict, "an object")
+            require_json_type("environment", each, dict, "an object")
+        require_json_type("data_options", self.data_options, dict, "an object")
         data_options_from_json(self.data_options)
-        require_kind("test_rows", self.test_rows, str | None, "a string or null")
-        require_kind("logs", self.logs, dict, "an object")
+        require_json_type("test_rows", self.test_rows, str | None, "a string or null")
+        require_json_type("logs", self.logs, dict, "an object")
         for name, value in self.logs.items():
             require_known("log", name, LOGGED)
-            require_kind(name, value, LOGGED[name], "the absolute path of a folder, or true")
+            require_json_type(name, value, LOGGED[name], "the absolute path of a folder, or true")
 
     def resumed(self, **changes: Any) -> Self:
         """Return the description of the same run, resumed in this process with some changes."""
@@ -97,7 +97,13 @@ class RunDescription:
         return cls(*(values[name] for name in names))
 
 
-def require_kind(name: str, value: object, kind: Any, expected: str) -> None:
-    """Refuse a value of another type."""
+def require_json_type(name: str, value: object, kind: Any, expected: str) -> None:
+    """Refuse a value of another type.
+
+    Raises
+    ------
+    ModelError
+        With what was expected.
+    """
     if not isinstance(value, kind):
         raise ModelError(f"{name} must be {expected}, got {short_repr(value)}")

@@ -27,7 +27,7 @@ from handloom.text import printable
 from handloom.training.grid_frames import GridFrames
 from handloom.training.history import History
 from handloom.training.rescue import save_model
-from handloom.training.run_description import RunDescription, require_kind
+from handloom.training.run_description import RunDescription, require_json_type
 
 KIND, VERSION = "handloom run", 2
 
@@ -161,7 +161,7 @@ class _ResultsFolder:
         """
         path = self._part(RESULTS)
         results = read_json(path)
-        require_kind(str(path), results, dict, "an object")
+        require_json_type(str(path), results, dict, "an object")
         return dict(results)
 
     def _part(self, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Trainer: ``fit`` prepares a training and runs its epochs, until a signal or the end."""
+"""Trainer: ``fit`` prepares a training and runs its epochs until it stops."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from handloom.arguments import advises_on_arguments
 from handloom.data.dataset import Dataset
-from handloom.elsewhere import FIT, TRAINER, AdvisesOnNames
+from handloom.elsewhere import FIT_ARGUMENTS, TRAINER, AdvisesOnNames
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
 from handloom.in_use import in_use
 from handloom.model import Model
@@ -133,7 +133,7 @@ class Trainer(AdvisesOnNames):
         """Return the network with its transform and the names of its classes."""
         return self.state.model
 
-    @advises_on_arguments(FIT)
+    @advises_on_arguments(FIT_ARGUMENTS)
     def fit(
         self,
         train: Dataset | None,

@@ -49,12 +49,12 @@ def test_hooks_are_called_in_order() -> None:
     diary.calls.clear()
     made._hooks.has_step_hooks = True
     made.fit(ROWS, HELD_OUT)
-    one = [
+    hooks_of_epoch = [
         "on_epoch_begin",
         *(2 * ["on_step_begin", "on_step_end"]),
         *("on_validation_begin", "on_validation_end", "on_epoch_end"),
     ]
-    assert diary.calls == ["on_train_begin", *one, *one, "on_train_end"]
+    assert diary.calls == ["on_train_begin", *hooks_of_epoch, *hooks_of_epoch, "on_train_end"]
 
 
 def test_a_hook_gets_the_state_as_it_is_then() -> None:
