@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
@@ -24,13 +26,14 @@ from benchmarks.records.page import (
     row,
 )
 from benchmarks.records.protocol import Protocol, ProtocolError
-from benchmarks.records.runs import Run, trained, validated
+from benchmarks.records.runs import Run, once, trained, validated
 from benchmarks.records.settings import digest, settings_of
 from benchmarks.statistics import Interval
 
-from handloom import Dataset, silhouettes
-from handloom.recipes.recipe import Recipe
+from handloom import Dataset, Model, Sequential, silhouettes
+from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.registry import RECIPES
+from handloom.training import Callback, Checkpoints, Trainer, TrainingState
 
 ROOT = Path(__file__).parents[1]
 SHORT = replace(RECIPES["mlp-flash"], epochs=1)
@@ -48,7 +51,7 @@ def better(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Make more epochs better, by a little more or less from seed to seed; list the runs."""
     ran: list[tuple[int, int]] = []
 
-    def run(recipe: Recipe, train: Dataset, seed: int) -> Run:
+    def run(recipe: Recipe, train: Dataset, seed: int, checkpoints: Path) -> Run:
         ran.append((recipe.epochs, seed))
         accuracy = 0.7 + 0.01 * (seed % 3) + recipe.epochs * (0.01 + 0.001 * (seed % 2))
         return Run(1.0, 2, accuracy)
@@ -139,11 +142,11 @@ def test_no_test_row_is_seen_before_the_last_seed(
 ) -> None:
     ran: list[int] = []
 
-    def run(recipe: Recipe, train: Dataset, seed: int, folder: Path) -> Run:
+    def run(recipe: Recipe, train: Dataset, seed: int, folder: Path, checkpoints: Path) -> Run:
         ran.append(seed)
         if len(ran) == 2:
             raise KeyboardInterrupt
-        return trained(recipe, train, seed, folder)
+        return trained(recipe, train, seed, folder, checkpoints)
 
     def evaluated(*_: object) -> None:
         raise AssertionError("a model was evaluated")
@@ -158,10 +161,48 @@ def test_no_test_row_is_seen_before_the_last_seed(
     assert ran == [0, 1, 1]  # the first seed is not trained again
 
 
+def test_a_stopped_training_goes_on_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    class Stop(Callback):
+        def on_step_end(self, state: TrainingState, measured: object) -> None:
+            steps.append(state.progress.steps)
+            if len(steps) == 4:
+                raise KeyboardInterrupt
+
+    def interruptible(
+        self: RecipeSettings,
+        network: Sequential,
+        steps: int,
+        checkpoints: Checkpoints | None = None,
+    ) -> Trainer:
+        return trainer_of(self, network, steps, [Stop()], checkpoints)
+
+    trainer_of = RecipeSettings.trainer
+    train = silhouettes(1280, test_rows=20).train
+    recipe = replace(SHORT, epochs=2, batch_size=256)  # five steps an epoch
+    path, checkpoints = tmp_path / "seed-0.json", tmp_path / "seed-0.checkpoints"
+    run = partial(trained, recipe, train, 0, tmp_path / "seed-0", checkpoints)
+    monkeypatch.setattr(RecipeSettings, "trainer", interruptible)
+    with pytest.raises(KeyboardInterrupt):
+        once(path, run)
+    assert not path.exists()
+    assert checkpoints.exists()
+    figures = once(path, run)
+    assert steps == list(range(1, 11))  # none twice
+    assert figures.seconds > 0.0
+    assert not checkpoints.exists()
+    trained(recipe, train, 0, tmp_path / "whole", tmp_path / "other")
+    ours, whole = (Model.load(tmp_path / name) for name in ("seed-0", "whole"))
+    np.testing.assert_array_equal(ours.logits(train.inputs), whole.logits(train.inputs))
+
+
 def test_candidates_have_the_same_held_out_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bytes, bytes]] = []
 
-    def record(recipe: Recipe, rows: Dataset, seed: int) -> tuple[object, Run]:
+    def record(recipe: Recipe, rows: Dataset, seed: int, _: Path) -> tuple[object, Run]:
         seen.append((rows.inputs.tobytes(), b""))
         return object(), Run(1.0, 1)
 
@@ -172,7 +213,7 @@ def test_candidates_have_the_same_held_out_rows(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(runs, "evaluate", lambda model, rows: Figures)
     data = silhouettes(60, test_rows=20).train
     for recipe, seed in ((SHORT, 0), (LONG, 0), (SHORT, 1)):
-        assert validated(recipe, data, seed).accuracy == 0.5
+        assert validated(recipe, data, seed, Path()).accuracy == 0.5
     assert seen[0] == seen[1] != seen[2]
 
 

@@ -4,7 +4,8 @@
 validation splits and logs the choice; ``keep RECIPE --because REASON`` logs that a recipe stays as
 it is. ``look RECIPE`` trains the chosen recipe on all training rows and evaluates the test set
 once. ``page`` writes the tables of ``docs/records.md``. A stopped command goes on where it was,
-seed by seed. ``--trial`` tries everything on a few generated images, with a log of its own.
+also within a training. ``--trial`` tries everything on a few generated images, with a log of its
+own.
 """
 
 import argparse

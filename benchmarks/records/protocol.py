@@ -11,6 +11,7 @@ from benchmarks.records.log import Entry, Log
 from benchmarks.records.runs import (
     FRACTION,
     Run,
+    checkpoints_of,
     differing,
     fingerprint,
     once,
@@ -195,9 +196,9 @@ class Protocol:
         folder = self._folder(current) / f"look-{len(earlier) + 1}"
         ours, theirs = [], []
         for seed in range(seeds):
-            model = folder / f"seed-{seed}"
-            run = partial(trained, current, self.splits.train, seed, model)
-            ours.append(once(folder / f"seed-{seed}.json", run))
+            path, model = folder / f"seed-{seed}.json", folder / f"seed-{seed}"
+            run = partial(trained, current, self.splits.train, seed, model, checkpoints_of(path))
+            ours.append(once(path, run))
             print(f"{name}, seed {seed}: trained in {ours[-1].seconds:.2f} s", flush=True)
             if torch:
                 other = partial(peer, current, self.splits, seed)
@@ -223,7 +224,8 @@ class Protocol:
         for seed in range(FIRST_VALIDATION_SEED, FIRST_VALIDATION_SEED + seeds):
             for label, recipe in candidates.items():
                 path = self._folder(recipe) / "validation" / f"seed-{seed}.json"
-                run = once(path, partial(validated, recipe, self.splits.train, seed))
+                train = partial(validated, recipe, self.splits.train, seed, checkpoints_of(path))
+                run = once(path, train)
                 print(f"{recipe.name}, {label}, seed {seed}: {run.accuracy:.4f}", flush=True)
                 runs[label].append(run)
         return runs

@@ -1,7 +1,11 @@
-"""Trainings of a recipe, a file for each seed: those that are there are not run again."""
+"""Trainings of a recipe, a file for each seed: those that are there are not run again.
+
+A training writes checkpoints beside its file, so that it goes on where it was stopped.
+"""
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +17,7 @@ from handloom.model import Model
 from handloom.parallel.threads import default_threads
 from handloom.randomness import Stream
 from handloom.recipes.recipe import Recipe, RecipeSettings
-from handloom.training import StopReason, evaluate
+from handloom.training import Checkpoints, StopReason, evaluate
 
 FRACTION = 1 / 6
 """The part of the training rows that a validation split holds out."""
@@ -48,26 +52,32 @@ def fingerprint(splits: Splits) -> str:
 
 
 def once(path: Path, run: Callable[[], Run]) -> Run:
-    """Return the run in a file, which is written if it is not there."""
+    """Return the run in a file, which is written if it is not there, in place of checkpoints."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(asdict(run())) + "\n")
+        shutil.rmtree(checkpoints_of(path), ignore_errors=True)
     return Run(**json.loads(path.read_text()))
 
 
-def validated(recipe: Recipe, train: Dataset, seed: int) -> Run:
+def checkpoints_of(path: Path) -> Path:
+    """Return the folder of the checkpoints of the run in a file."""
+    return path.with_suffix(".checkpoints")
+
+
+def validated(recipe: Recipe, train: Dataset, seed: int, checkpoints: Path) -> Run:
     """Train on five sixths of the training rows; the accuracy is that of the others.
 
     Rows are split by the seed: all candidates have the same rows with the same seed.
     """
     rows, held_out = train.split(FRACTION, Stream(seed))
-    model, run = _trained(recipe, rows, seed)
+    model, run = _trained(recipe, rows, seed, checkpoints)
     return Run(run.seconds, run.threads, evaluate(model, held_out).accuracy)
 
 
-def trained(recipe: Recipe, train: Dataset, seed: int, folder: Path) -> Run:
+def trained(recipe: Recipe, train: Dataset, seed: int, folder: Path, checkpoints: Path) -> Run:
     """Train on all training rows and save the model, which nobody evaluates yet."""
-    model, run = _trained(recipe, train, seed)
+    model, run = _trained(recipe, train, seed, checkpoints)
     model.save(folder)
     return run
 
@@ -80,11 +90,12 @@ def peer(recipe: Recipe, splits: Splits, seed: int) -> Run:
     return Run(seconds, default_threads(), accuracy)
 
 
-def _trained(recipe: Recipe, rows: Dataset, seed: int) -> tuple[Model, Run]:
+def _trained(recipe: Recipe, rows: Dataset, seed: int, checkpoints: Path) -> tuple[Model, Run]:
     settings = RecipeSettings(recipe, recipe.epochs, seed=seed, backend="auto")
     network = settings.build(rows)
-    trainer = settings.trainer(network, settings.steps(rows, network))
-    history = trainer.fit(rows)
+    steps = settings.steps(rows, network)
+    trainer = settings.trainer(network, steps, checkpoints=Checkpoints(checkpoints))
+    history = trainer.fit(rows, resume=True)
     if history.stop_reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt  # half a training is no figure
     return trainer.model(), Run(float(history["seconds"].sum()), default_threads())
