@@ -40,7 +40,7 @@ ON_DEMAND = ("million rows",)
 
 
 def main() -> None:
-    """Measure what was asked for, and write it down."""
+    """Measure the requested parts, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark"))
     usual = [name for name in PARTS if name not in ON_DEMAND]
@@ -86,7 +86,7 @@ def dataset() -> Dataset:
 
 
 def machine(data: Dataset, threads: int) -> dict[str, object]:
-    """Return what the figures depend on."""
+    """Return the environment that the figures depend on."""
     blas = threadpool_info()[0]
     packages = ["numpy", "numba", "torch", "jax", "scikit-learn"]
     return {

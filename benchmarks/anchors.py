@@ -9,7 +9,7 @@ from handloom import plots
 from handloom.plots.figure import COLORS, DARK, LIGHT, MARKERS, SMALL, drawing, new_figure
 
 PARTS = {"full batch": "all cores", "mini-batch": "all cores", "one core": "one core"}
-"""The parts of the results that have epochs of jobs, and what they ran on."""
+"""The parts of the results that have epochs of jobs, and their machines."""
 
 DRAWN = {
     FUSED: "Handloom, fused backend",
@@ -42,7 +42,7 @@ class Anchor(NamedTuple):
 
 
 def anchors(results: dict[str, Any]) -> Iterator[Anchor]:
-    """Give what the results have, job by job."""
+    """Yield the anchors in the results, job by job."""
     for part, cores in PARTS.items():
         for job, timings in results.get(part, {}).items():
             seconds = {name: timing["median"] for name, timing in timings.items()}

@@ -1,7 +1,7 @@
 """Who runs in the benchmark: Handloom, the products alone, other libraries, the textbook.
 
 A contestant is made for one job and then asked for one epoch at a time. It keeps its state between
-epochs, so that what training does to speed (numbers that become tiny, for one) is measured too.
+epochs, so that effects of training on speed (numbers that become tiny, for one) are measured too.
 """
 
 import shutil
@@ -27,10 +27,10 @@ from handloom.parallel.pool import SERIAL, matmul
 
 
 class Contestant(Protocol):
-    """Somebody who can be asked for one epoch."""
+    """A library that trains for one epoch at a time."""
 
     def epoch(self) -> Spent | None:
-        """Go through all rows once; say what that took, if the call took more."""
+        """Go through all rows once; return the time, if that of the call is longer."""
         ...
 
 
@@ -59,7 +59,7 @@ class Handloom:
         self._prepared = self.trainer.prepare(data)
 
     def epoch(self) -> Spent:
-        """Go through all rows once, and say what that took.
+        """Go through all rows once, and return the time.
 
         A training holds BLAS to one thread from its beginning to its end. Here that begins and
         ends with each epoch, so that peers are not held too, and does not count.
@@ -97,7 +97,7 @@ class MatrixProducts:
         ]
 
     def epoch(self) -> Spent:
-        """Multiply what an epoch multiplies, and say what that took."""
+        """Make the products of an epoch, and return the time."""
         with self._pool:
             return spent(self._multiply)
 
@@ -143,7 +143,7 @@ class ScikitLearn:
         )
 
     def epoch(self) -> Spent:
-        """Go through all rows once, and say what that took."""
+        """Go through all rows once, and return the time."""
         with warnings.catch_warnings(), threadpool_limits(self._threads, user_api="blas"):
             warnings.simplefilter("ignore")
             return spent(self._epoch)
@@ -191,11 +191,11 @@ PACKAGES = {
     "handloom[fast]": "numba",
     "products alone": "numba",
 }
-"""What some contestants need to be installed."""
+"""The packages that some contestants import."""
 
 
 def missing(name: str) -> str | None:
-    """Return what a contestant lacks here, None if it can run."""
+    """Return the reason why a contestant cannot run here, None if it can."""
     package = PACKAGES.get(name)
     if package and find_spec(package) is None:
         return f"{package} is not installed"

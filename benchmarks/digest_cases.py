@@ -81,7 +81,7 @@ def images() -> Dataset:
 
 @dataclass(frozen=True)
 class Case:
-    """A training: what is tried, and how it is made; objects that have a state are made anew.
+    """A training: its parts, and how it is made; objects that have a state are made anew.
 
     Attributes
     ----------

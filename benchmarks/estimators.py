@@ -82,7 +82,7 @@ def generated() -> tuple[Array, Array]:
 def standardized(
     load: Callable[[], tuple[Array, Array]], *, stratify: bool
 ) -> Callable[[int], tuple[Array, Array, Array, Array]]:
-    """Return what splits a dataset by a seed, a quarter of it for testing, and standardizes it.
+    """Return a function that splits a dataset by a seed, a quarter for tests, and standardizes it.
 
     So are continuous targets: with those of diabetes, from 25 to 346, neither estimator converges
     in thousands of epochs.
@@ -272,7 +272,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Compare, and write what was found."""
+    """Compare, and write the results."""
     known = {task.name: task for task in tasks()}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
@@ -285,7 +285,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in ("MLPClassifier", "MLPRegressor"):  # what is loaded once is loaded before
+    for name in ("MLPClassifier", "MLPRegressor"):  # so that no timed fit imports them
         for home in (sklearn.neural_network, handloom):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What Handloom sets out to reach, and how far it got in one run of the benchmark."""
+"""The goals of Handloom's speed, and the figures of one run of the benchmark beside them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Goal:
     at_least: bool = False
 
     def row(self, results: dict[str, Any]) -> tuple[str, str, str] | None:
-        """Return what is wanted, the limit and what was reached; None where nobody measured it."""
+        """Return goal, limit and figure; None if the figure was not measured."""
         try:
             value = self.figure(results)
         except (KeyError, ValueError):
@@ -83,7 +83,7 @@ def growth(
 
 
 def bytes_a_row(batch: str) -> Callable[[dict[str, Any]], float]:
-    """Return a function: what memory grows by from 10,000 mapped rows to 10 million."""
+    """Return a function: the growth of memory from 10,000 mapped rows to 10 million."""
     counts = (10_000, 10_000_000)
 
     def figure(results: dict[str, Any]) -> float:
@@ -209,7 +209,7 @@ def other_goals() -> Iterator[Goal]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Return all goals and what was reached, as a Markdown table."""
+    """Return all goals and their figures, as a Markdown table."""
     rows = [row for goal in goals() if (row := goal.row(results))]
     lines = ["| ratio of medians, unless said | goal | reached |", "|---|---|---|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows]) + "\n"

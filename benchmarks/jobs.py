@@ -1,4 +1,4 @@
-"""The jobs of the benchmark, and what every contestant of a job begins with.
+"""The jobs of the benchmark, and the common start of all contestants of a job.
 
 All contestants have the same data, initial weights and order of rows, so that their losses after an
 epoch can be compared; see `benchmarks.learning`.
@@ -23,7 +23,7 @@ CLASSES, FEATURES = 10, 784
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained."""
+    """A network with the options of its training."""
 
     name: str
     hidden: tuple[int, ...]

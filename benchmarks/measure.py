@@ -14,7 +14,7 @@ REPEATS = 5
 
 
 class Spent(NamedTuple):
-    """What a call took: seconds, and seconds of all processors together."""
+    """The time of a call: seconds, and seconds of all processors together."""
 
     seconds: float
     processors: float
@@ -36,7 +36,7 @@ class Timing(TypedDict):
 
 
 def spent(call: Callable[[], object]) -> Spent:
-    """Call once, and return what that took in this process."""
+    """Call once, and return the time in this process."""
     started, busy = time.perf_counter(), time.process_time()
     call()
     return Spent(time.perf_counter() - started, time.process_time() - busy)
@@ -50,7 +50,7 @@ def in_turn(
     Parameters
     ----------
     calls : mapping of str to callable
-        What returns `Spent` says itself what it took.
+        The time of a call that returns `Spent` is that.
     rounds : int
         How many rounds count.
     repeat : int
@@ -67,7 +67,7 @@ def in_turn(
 
 
 def _repeated(call: Callable[[], object], repeat: int) -> Spent:
-    """Return what one of several calls took, as it says itself or as seen from here."""
+    """Return the mean time of several calls, as they return it or as measured here."""
     said: list[object] = []
     seen = spent(lambda: said.extend(call() for _ in range(repeat)))
     own = [value for value in said if isinstance(value, Spent)] or [seen]
@@ -94,7 +94,7 @@ def summary(times: list[float]) -> Timing:
 
 
 def process(code: str, *arguments: str) -> tuple[float, str]:
-    """Run Python code in a process of its own; return how long it took and what it printed."""
+    """Run Python code in a process of its own; return its time and its output."""
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],

@@ -153,7 +153,7 @@ def table(results: Mapping[str, list[dict[str, float]]]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train what is not there, and write the results."""
+    """Train the missing runs, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.notebook", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", nargs="+", choices=NAMES, default=list(NAMES))

@@ -14,7 +14,7 @@ LABELS = {
     "torch, bfloat16": "PyTorch, bfloat16",
     "jax": "JAX",
 }
-"""What the legend calls contestants whose own names would not explain themselves."""
+"""Names in the legend for contestants whose own would not explain themselves."""
 
 
 def draw(results: dict[str, Any], folder: Path) -> None:

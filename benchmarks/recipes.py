@@ -1,7 +1,7 @@
 """Recipes over seeds: test accuracy and training time, epoch by epoch, and PyTorch beside them.
 
 ``python -m benchmarks.recipes --out DIR --only mlp --seeds 5`` trains on all rows of Fashion-MNIST
-and adds what it found to ``recipes.json`` and its pictures; with ``--torch`` PyTorch trains the
+and adds the results to ``recipes.json`` and its pictures; with ``--torch`` PyTorch trains the
 same recipe on each seed, right after us. With ``--more`` the seeds that the file holds are left as
 they are, and the others are run. The clock is stopped while test rows are looked at.
 """
@@ -226,7 +226,7 @@ def _typical(figures: Mapping[str, Any]) -> Curve:
 
 
 def main() -> None:
-    """Train, and write what was found."""
+    """Train, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))

@@ -159,7 +159,7 @@ def draw(runs: Mapping[str, list[Perturbed]], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run what is not there, and write the results."""
+    """Train the missing runs, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rounding", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))

@@ -58,7 +58,7 @@ class Comparison(NamedTuple):
 
 
 def steps(job: Job, data: Dataset, threads: int) -> Callable[[], Spent]:
-    """Return a call that makes some steps, and says what one of them took."""
+    """Return a call that makes some steps, and returns the time of one."""
     options: dict[str, Any] = {"batch_size": job.batch_size, "threads": threads}
     trainer = Trainer(job.network(), job.update(), job.rate, backend="fused", **options)
     prepared = trainer.prepare(data)
@@ -127,7 +127,7 @@ def constants_table(comparisons: list[Comparison]) -> str:
 
 
 def sizes_table(comparisons: list[Comparison]) -> str:
-    """Return a Markdown table of what follows for two layers and Adam.
+    """Return a Markdown table of the consequences for two layers and Adam.
 
     The last columns are extrapolated: the rate grows with the cores, the latency stays, and the
     bandwidth stays (first figure) or grows too (second).

@@ -1,8 +1,8 @@
-"""A model of the time of a compiled step of dense layers, from what the step does.
+"""A model of the time of a compiled step of dense layers, from the operations of the step.
 
     seconds = latency * phases + multiplications / rate + bytes / bandwidth
 
-What it counts is exact for the algorithm, not for the processor: a byte counts the same in any
+Its counts are exact for the algorithm, not for the processor: a byte counts the same in any
 cache, and a multiplication the same in a product of any shape.
 """
 
@@ -33,7 +33,7 @@ UPDATE_PASSES = {"sgd": 3, "adam": 7}
 
 
 class Counts(NamedTuple):
-    """What a step does."""
+    """The operations of a step."""
 
     phases: int
     multiplications: int
@@ -53,7 +53,7 @@ def grid() -> list[Job]:
 
 
 def counts(job: Job) -> Counts:
-    """Count what a step does: stored rows are bytes, all else is in float32."""
+    """Count the operations of a step: stored rows are bytes, all else is in float32."""
     n, weights, multiplications = job.batch_size or 0, 0, 0
     moved = n * job.widths[0] * (1 + FLOAT)
     for layer, (d, h) in enumerate(pairwise(job.widths)):

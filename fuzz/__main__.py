@@ -1,4 +1,4 @@
-"""``python -m fuzz``: give every reader inputs that nobody meant, and say what came of it.
+"""``python -m fuzz``: give every reader inputs that were not intended, and report the findings.
 
 Each reader runs in a process of its own, see `fuzz.engine`. The inputs that were worth keeping stay
 in a folder, and the next run goes on from them.
@@ -86,7 +86,7 @@ def coverage(name: str, corpus: Path) -> dict[str, Any]:
     """Return which lines the inputs reach; see `fuzz.coverage`."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "fuzz.coverage", name, str(corpus)],
-        capture_output=True,  # libtiff says on standard error what it does not like
+        capture_output=True,  # libtiff complains on standard error
         text=True,
         errors="replace",
         check=False,

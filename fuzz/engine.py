@@ -13,7 +13,7 @@ from pathlib import Path
 import atheris
 
 INSTRUMENTED = ["handloom", "PIL", "numpy.lib", "gzip", "json", "safetensors"]
-"""Where branches are followed: our readers, and what they rest on as far as it is Python."""
+"""Where branches are followed: our readers, and their dependencies in Python."""
 
 MEMORY_FILES = Path("/dev/shm")
 
@@ -36,7 +36,7 @@ def main() -> None:
 
         def one(data: bytes) -> None:
             nonlocal limited
-            if not limited:  # now, because libFuzzer has made what it needs for itself
+            if not limited:  # now, because libFuzzer has allocated its own memory
                 limit_memory(target.memory)
                 limited = True
             with watch.over(folder):

@@ -1,7 +1,7 @@
 """Changes to valid files that keep their checksums and lengths right, so that they get far.
 
-A mutation is a function of an input and a random generator. Most begin with bytes: what is random
-in them is the business of `anywhere`, the rest know one format and repair it afterwards.
+A mutation is a function of an input and a random generator. Most begin with bytes: random changes
+are the business of `anywhere`, the rest know one format and repair it afterwards.
 """
 
 import ast
@@ -30,7 +30,7 @@ VALUES: tuple[Any, ...] = (
     *([], {}, [[]], [0], [-1], [2**62, 4], {"": {}}, {"kind": "dense", "units": 10**9}),
     *("float16", "float64", ">f4", "(1000000,)f8", "O", "|S9999999", "[" * 200),
 )
-"""What nobody expects in JSON, or in the header of a .npy file."""
+"""Unexpected values in JSON, or in the header of a .npy file."""
 
 
 def anywhere(data: bytes, rng: random.Random) -> bytes:
@@ -98,7 +98,7 @@ def in_csv(data: bytes, rng: random.Random) -> bytes:
 
 
 def in_gzip(data: bytes, rng: random.Random) -> bytes:
-    """Change what is compressed."""
+    """Change the compressed content."""
     try:
         return gzip.compress(anywhere(gzip.decompress(data), rng), 1, mtime=0)
     except (OSError, EOFError, zlib.error):

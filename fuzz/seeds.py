@@ -55,7 +55,7 @@ PIXELS = np.arange(0, 240, 4, dtype=np.uint8).reshape(3, 4, 5)
 LABELS = np.array([2, 0, 1], np.uint8)
 
 FILES = {"a.json": b'{"x": 1}', "b.bin": bytes(range(64))}
-"""What a manifest may speak of."""
+"""The files of a manifest."""
 
 DESCRIBED = RunDescription(experiment_to_json(Settings()), "fashion-mnist", "3", 1)
 """A run whose training takes the default settings."""
@@ -96,7 +96,7 @@ def bundled(files: Sequence[bytes]) -> bytes:
 
 
 def unbundled(data: bytes) -> list[bytes]:
-    """Return the files that are one; what is cut off at the end is one too."""
+    """Return the files that are one; a part cut off at the end is one too."""
     files = []
     while data:
         end = 2 + int.from_bytes(data[:2], "big")

@@ -43,14 +43,14 @@ Read = Callable[[bytes], object]
 
 
 class Target(NamedTuple):
-    """A reader and what may be asked of it.
+    """A reader, with inputs and limits.
 
     Attributes
     ----------
     name : str
     prepare : callable
-        Takes an empty folder, puts there what the reader needs besides, and returns the function
-        that gives an input to the reader and uses what comes of it.
+        Takes an empty folder, puts other files of the reader there, and returns the function
+        that gives an input to the reader and uses the result.
     seeds : callable
         Returns valid inputs.
     mutation : callable
@@ -128,7 +128,7 @@ def _images(folder: Path) -> Read:
 
 
 def _image_folders(folder: Path) -> Read:
-    """One file of four is the input; its bytes choose size, fit, color and what is skipped."""
+    """One file of four is the input; its bytes choose size, fit, color and skipped files."""
     valid = seeds.color_image()
     for name in ("a/0", "a/1", "b/0", "b/1"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -240,7 +240,7 @@ def _manifest(folder: Path) -> Read:
 
 
 def signed(manifest: bytes) -> bytes:
-    """Return a manifest with its own sum; what is no JSON object stays as it is."""
+    """Return a manifest with its own sum; anything but a JSON object stays as it is."""
     try:
         described = json.loads(manifest)
         return json.dumps({**described, "sha256": _digest(described)}).encode()
@@ -290,7 +290,7 @@ def _state_dict(folder: Path) -> Read:
 
 
 def _use(model: Model) -> None:
-    """Do what the commands do with a model that they have loaded."""
+    """Use a loaded model as the commands do."""
     dtype = np.uint8 if model.row_dtype == "uint8" else np.float32
     with np.errstate(all="ignore"):  # the weights may be any numbers
         (row,) = model.predict(np.zeros((1, *model.row_shape), dtype))
@@ -377,7 +377,7 @@ def _config(_: Path) -> Read:
         try:
             described = json.loads(data)
         except (ValueError, RecursionError):
-            return  # readers of files refuse what is not JSON
+            return  # readers of files refuse anything but JSON
         if isinstance(described, dict):
             if "name" in described:
                 transform_from_config(described)

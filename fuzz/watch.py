@@ -1,4 +1,4 @@
-"""What no file may make a reader do, and how it is noticed: memory, programs, paths, pickles."""
+"""Forbidden acts of a reader, whatever its file, and a watch for them: memory, programs, paths."""
 
 import ast
 import os
@@ -20,18 +20,18 @@ FORBIDDEN = (
 """Audit events of the interpreter that no reader may cause."""
 
 CODE = (".py", ".pyc", ".so", "<string>")
-"""Endings of what Python opens itself when a module is first used, or to quote a line of source.
+"""Endings of files that Python opens itself to import a module, or to quote a line of source.
 
 From version 3.12 on it looks for the line even where the source came from no file.
 """
 
 
 class FindingError(Exception):
-    """A reader did what no file may make it do."""
+    """A file made a reader act as none may."""
 
 
 class Watch:
-    """Notes what is opened outside a folder, and whatever is forbidden, while it is on.
+    """Notes files opened outside of a folder, and forbidden acts, while it is on.
 
     An audit hook lasts as long as the process, so there is one watch in a process.
     """
@@ -102,7 +102,7 @@ def limit_memory(most: int) -> tuple[int, int]:
 
 @contextmanager
 def memory_limit(most: int) -> Iterator[None]:
-    """Let what is inside have so many bytes, and no more."""
+    """Limit the memory of the block to a number of bytes."""
     before = limit_memory(most)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Options of the test suite, and what every test finds."""
+"""Options and fixtures of the whole test suite."""
 
 import importlib
 import os
@@ -49,7 +49,7 @@ def _backend(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _signals_are_heard() -> None:
-    """Undo what a shell or nohup does that starts the tests in the background."""
+    """Undo signal settings of a shell or nohup that starts the tests in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)

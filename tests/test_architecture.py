@@ -56,7 +56,7 @@ def name_of(path: Path) -> str:
 
 @cache
 def imports(name: str) -> frozenset[str]:
-    """Return what of the library a file imports, wherever in it, types alone included."""
+    """Return the modules of the library that a file imports, wherever in it, types included."""
     return frozenset(_imports(name))
 
 

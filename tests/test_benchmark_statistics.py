@@ -1,4 +1,4 @@
-"""The statistics of the benchmarks are SciPy's, and their intervals hold what they promise."""
+"""The statistics of the benchmarks are SciPy's, and their intervals have their coverage."""
 
 import math
 

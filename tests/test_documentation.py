@@ -1,4 +1,4 @@
-"""Every example in the documentation runs and prints what the page says it prints."""
+"""Every example in the documentation runs and prints the output on the page."""
 
 import ast
 import contextlib
@@ -36,7 +36,7 @@ def examples(page: Path) -> list[tuple[str, str]]:
 
 
 OPTIONAL = ("sklearn.callback", "torch", "skops", "fastapi")
-"""What examples import, and `make test` does not install: the first is of scikit-learn 1.9."""
+"""Imports of examples that `make test` does not install: the first is of scikit-learn 1.9."""
 
 
 def not_installed(code: str) -> bool:
@@ -71,7 +71,7 @@ def test_examples_print_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))  # pages import what they wrote
+    monkeypatch.syspath_prepend(str(tmp_path))  # pages import files that they wrote
     (tmp_path / "docs").mkdir()  # pages name the photographs as seen from the repository
     (tmp_path / "docs" / "photos").symlink_to(ROOT / "docs" / "photos")
     monkeypatch.setattr(probe, "SHORT_SECONDS", 1e9)

@@ -16,7 +16,7 @@ from handloom.environment import environment
 
 @pytest.fixture(autouse=True)
 def _looked_up_anew() -> Iterator[None]:
-    """Forget what was looked up before and during each test."""
+    """Forget the environment that was looked up before and during each test."""
     forget()
     yield
     forget()

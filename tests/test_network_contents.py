@@ -1,4 +1,4 @@
-"""What a network holds: its layers, their outputs for some rows, and its weights, in and out."""
+"""The contents of a network: its layers, their outputs for some rows, its weights, in and out."""
 
 import threading
 from functools import partial

@@ -1,4 +1,4 @@
-"""The last layer of a network against its loss: what is applied, and what is refused."""
+"""The last layer of a network against its loss: activations applied, and those refused."""
 
 from collections.abc import Callable
 from itertools import product
@@ -210,7 +210,7 @@ def test_a_loss_that_does_not_say_what_it_applies_is_refused_where_it_matters() 
 
 
 class Counted(RowLoss):
-    """A classification loss that does not declare what it applies."""
+    """A classification loss that does not declare the activation that it applies."""
 
     kind = "counted"
 

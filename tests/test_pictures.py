@@ -1,4 +1,4 @@
-"""The pictures of the README are small, sharp, and what they say they are."""
+"""The pictures of the README are small, and keep colors and texts."""
 
 import io
 from xml.etree import ElementTree

@@ -77,7 +77,7 @@ def incomplete(text: str) -> list[str]:
 
 
 def malformed(text: str) -> list[str]:
-    """Return what does not name a paper as in "arXiv 1606.08415": year, month and number."""
+    """Return numbers that do not name a paper as in "arXiv 1606.08415": year, month and number."""
     return [
         match.group()
         for match in ARXIV.finditer(text)

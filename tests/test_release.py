@@ -1,4 +1,4 @@
-"""The release check: it tries the versions that pyproject.toml names, and sees what is amiss."""
+"""The release check: it tries the versions that pyproject.toml names, and names the failures."""
 
 import subprocess
 from pathlib import Path

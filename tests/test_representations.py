@@ -1,4 +1,4 @@
-"""What a notebook shows of every public object: a short text, without addresses and arrays."""
+"""The text of every public object in a notebook: short, without addresses and arrays."""
 
 import inspect
 from collections.abc import Callable

@@ -130,7 +130,7 @@ def test_a_saver_that_was_killed_keeps_nobody_waiting(tmp_path: Path) -> None:
         process.wait()
         write_set(tmp_path, "thing", 1, {"a.json": b"third", "b.bin": b"third"})
     assert read_set(tmp_path, "thing", 1) == {"a.json": b"third", "b.bin": b"third"}
-    assert len(list(tmp_path.iterdir())) == 3  # what the killed one wrote is removed
+    assert len(list(tmp_path.iterdir())) == 3  # the files of the killed one are removed
 
 
 def test_a_saver_that_stands_still_is_named_and_costs_no_model(

@@ -21,7 +21,7 @@ from benchmarks.ranks.report import draw, tables, with_tables
 from handloom.parallel.threads import default_threads
 
 PARTS = {"messages": (2, 3, 4), "sums": (2,), "trainings": (2,), "costs": (1,)}
-"""What is measured, and the ranks that measure it."""
+"""A measurement, and the ranks that make it."""
 
 
 def measure(part: str, ranks: int, rounds: int) -> Any:
@@ -47,7 +47,7 @@ def _libraries() -> dict[str, str]:
 
 
 def main() -> None:
-    """Measure what is missing in the results, and show them."""
+    """Measure the missing parts of the results, and show all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ranks", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/ranks"))
     parser.add_argument("--page", type=Path, help="a page whose tables are written anew")

@@ -1,4 +1,4 @@
-"""A model of the time of a step that ranks share, from what the step does.
+"""A model of the time of a step that ranks share, from the operations of the step.
 
     seconds = waves * lane + update + sum + first + second + agreement
 
@@ -67,7 +67,7 @@ class Measured(NamedTuple):
 
 
 class Host(NamedTuple):
-    """What a host does beside the arithmetic of the network.
+    """The work of a host beside the arithmetic of the network.
 
     Attributes
     ----------

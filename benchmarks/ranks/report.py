@@ -1,4 +1,4 @@
-"""The tables and the picture of `benchmarks.ranks`: what was measured, and what the model says."""
+"""The tables and the picture of `benchmarks.ranks`: measured beside modeled times."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ class Case(NamedTuple):
 
 
 def host_of(results: dict[str, Any]) -> Host:
-    """Return what was measured of this machine."""
+    """Return the measured times of this machine."""
     sums, agreement = results["sums"]["2"], results["messages"]["2"]["agreement"]["0"]
     sizes = [moved(int(weights), SUM_LANES, 2) for weights in sums]
     times = [one["sum"]["median"] - one["messages"] for one in sums.values()]
@@ -135,7 +135,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
 
 
 def machine_line(results: dict[str, Any]) -> str:
-    """Return what the figures depend on."""
+    """Return the environment that the figures depend on."""
     on = results["machine"]
     names = [f"{name} {on[name]}" for name in ("numpy", "numba", "mpi4py", "mpich") if name in on]
     line = f"Measured on {on['cores']} cores ({on['processor']}), {on['blas']}, "

@@ -135,7 +135,7 @@ class Parts:
         return Spent(lane, lane)
 
     def results(self) -> dict[str, Any]:
-        """Return medians, and what messages depend on."""
+        """Return medians, and the sizes that messages depend on."""
         lane, update = (median(part) for part in zip(*self._medians[1:], strict=True))
         return {
             "rows": self._prepared.order(0).most_rows / self._lanes,

@@ -30,7 +30,7 @@ def _met(call: Call | None) -> Spent:
 
 
 def repeated(call: Callable[[], object], times: int) -> Spent:
-    """Return what one of several calls took, once all ranks have come."""
+    """Return the mean time of several calls, once all ranks have come."""
     WORLD.Barrier()
     taken = spent(lambda: [call() for _ in range(times)])
     return Spent(*(value / times for value in taken))

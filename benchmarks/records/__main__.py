@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; what is against the protocol is refused."""
+    """Run a command; calls against the protocol are refused."""
     options = parser().parse_args(arguments)
     if options.command == "page":
         results = json.loads((DOCS / EARLIER).read_text())["results"]

@@ -1,6 +1,6 @@
 """The configurations that are compared for each recipe, the recipe as it is first.
 
-A candidate states what it changes in full, so that it stays itself when the recipe's file takes its
+A candidate states its changes in full, so that it stays itself when the recipe's file takes its
 settings. Add one here, then run ``python -m benchmarks.records choose``.
 """
 
@@ -36,7 +36,7 @@ VARIANTS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         },
     },
 }
-"""What each candidate changes in its recipe."""
+"""The settings of each candidate that differ from its recipe."""
 
 
 def candidates(name: str) -> dict[str, Recipe]:

@@ -32,7 +32,7 @@ FIRST_VALIDATION_SEED = 1000
 
 
 class ProtocolError(Exception):
-    """What was asked for is against the protocol."""
+    """A call is against the protocol."""
 
 
 @dataclass(frozen=True)

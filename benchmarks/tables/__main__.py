@@ -24,7 +24,7 @@ from handloom.files import write_text
 
 
 def main() -> None:
-    """Measure what is missing in the results, and write the page."""
+    """Measure the missing parts of the results, and write the page."""
     known = {source.name: source for source in sources()}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/tables"))
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def measure(source: Source, earlier: dict[str, Any], file: Path, splits: int) -> None:
-    """Measure what is missing in the results of a table, and write them after each split."""
+    """Measure the missing results of a table, and write them after each split."""
     with tempfile.TemporaryDirectory() as folder:
         path = source.write(Path(folder))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -113,7 +113,7 @@ class Embedded(Settings):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A prediction of the test rows, and what it took.
+    """A prediction of the test rows, and its cost.
 
     Attributes
     ----------
@@ -212,7 +212,7 @@ def _theirs(split: Split, **parameters: Any) -> Fitted:
     target = split.train[options.target]
 
     def fit() -> None:
-        pd.read_csv(split.path)  # what the other side reads
+        pd.read_csv(split.path)  # the peer's reading of the file
         whole.fit(columns, target.astype(str) if split.classes else target)
 
     with warnings.catch_warnings(), threadpool_limits(THREADS):
@@ -223,7 +223,7 @@ def _theirs(split: Split, **parameters: Any) -> Fitted:
 
 
 def _preparation(columns: pd.DataFrame, categorical: Sequence[str]) -> ColumnTransformer:
-    """Return what prepares columns as `handloom.open_table` does."""
+    """Return a transformer that prepares columns as `handloom.open_table` does."""
     texts = columns.select_dtypes(exclude="number").columns
     categories = [name for name in columns if name in texts or name in categorical]
     others = [name for name in columns if name not in categories]

@@ -125,7 +125,7 @@ def page(sources: Sequence[Source], results: Results) -> str:
 
 
 def _machine(results: Sequence[dict[str, Any]]) -> str:
-    """Return what the results were measured on."""
+    """Return the machine of the results."""
     first = results[0]
     versions = first["environment"]["versions"]
     packages: dict[str, str] = {}

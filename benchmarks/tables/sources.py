@@ -24,7 +24,7 @@ class Source:
     ----------
     name : str
     kind : str
-        What it stands for.
+        The kind of tables that it is an example of.
     package : str
         The distribution that has it.
     read : callable

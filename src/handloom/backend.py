@@ -1,11 +1,11 @@
 """Backends: run each NumPy definition as it is written, or its compiled version.
 
 The arithmetic of layers, losses, transforms and optimizers is written in NumPy, each function in
-the file of what it computes: that is its definition. Some definitions have a compiled version in
-`handloom.fused`, by Numba (the extra ``fast``): a function of the same name in a file of the same
-name. The file's ``COMPILES`` names the module of the definitions. `handloom.optimizers.adam`
-defines ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that computes the same in a single
-pass over memory.
+the file of its layer, loss, transform or optimizer: that is its definition. Some definitions have
+a compiled version in `handloom.fused`, by Numba (the extra ``fast``): a function of the same name
+in a file of the same name. The file's ``COMPILES`` names the module of the definitions.
+`handloom.optimizers.adam` defines ``adam_step``; ``fused/adam.py`` has an ``adam_step`` that
+computes the same in a single pass over memory.
 
 An object asks for the version of each of its definitions once, when its backend is set, and keeps
 it: the compiled function, ready to be called, or the definition itself. Layers, losses and
@@ -112,7 +112,7 @@ class CompiledSteps(Protocol):
             Of each accepted step the data loss, the penalty, the number of correct rows, the sum of
             the squares of the gradient, and the sum of the sample weights.
         error : BaseException or None
-            What interrupted the call, such as Ctrl-C; the accepted steps are whole.
+            The interruption of the call, such as Ctrl-C; the accepted steps are whole.
         """
         ...
 

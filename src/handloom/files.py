@@ -139,7 +139,7 @@ def _is_special(path: Path) -> bool:
     """Return whether a path is a pipe, device or socket, by one look: a file may be removed."""
     try:
         mode = path.stat().st_mode
-    except OSError:  # nothing is there, or writing will say what is wrong
+    except OSError:  # nothing is there, or writing will raise the same
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
@@ -331,12 +331,12 @@ def write_set(folder: Path, kind: str, version: int, files: Mapping[str, bytes])
 def remove_set(folder: Path, *names: str) -> None:
     """Remove the files that `write_set` wrote, also unfinished ones, and the folder if it is empty.
 
-    All other files stay. What cannot be removed stays too.
+    All other files stay, and so do those that cannot be removed.
 
     Parameters
     ----------
     folder : path
-        One that nobody saves to.
+        A folder without another saver.
     *names : str
         The names of the files of the set.
     """
@@ -410,7 +410,7 @@ def _only_saver(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # still locked: whoever waits for it tries again
+        with contextlib.suppress(OSError):  # still locked: the saver that waits for it tries again
             path.unlink()
         file_systems.unlock(descriptor)
 

@@ -1,4 +1,4 @@
-"""Objects in use: what a training changes is refused to another one until the first has ended."""
+"""Objects in use: those that a training changes are refused to another until it has ended."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -90,9 +90,9 @@ class Model(AdvisesOnNames):
         The two classes of a network with a single output, the probability of the second one. Such
         a network is that of an estimator, with two classes.
     image_statistics : ImageStatistics, optional
-        What `predict_image` knows of the training images: framing, familiarity and fit.
+        Statistics of the training images for `predict_image`: framing, familiarity and fit.
     columns : Columns, optional
-        What was learned of the columns of the training table, so that `predict` takes raw rows.
+        The encoding of the columns of the training table, with which `predict` takes raw rows.
 
     Raises
     ------
@@ -139,7 +139,7 @@ class Model(AdvisesOnNames):
         self._check_sizes()
 
     def _repr_html_(self) -> str:
-        """Return what the model takes and predicts, and its layers, as a notebook shows them."""
+        """Return inputs, outputs and layers of the model, as a notebook shows them."""
         names, k = ", ".join(self.class_names[:MOST_NAMES]), len(self.class_names)
         more = f" and {k - MOST_NAMES:,} more" if k > MOST_NAMES else ""
         rows = [
@@ -459,8 +459,8 @@ class Model(AdvisesOnNames):
         ------
         ConfigurationError
             If a layer or the transform, made again from its configuration, has another class, other
-            attributes or, on one row in inference, another output. The message names it, and what
-            to write.
+            attributes or, on one row in inference, another output. The message names it, and the
+            remedy.
         """
         self._checked_configs()
 

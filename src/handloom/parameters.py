@@ -144,7 +144,7 @@ class ArrayViews(NamedArrays):
         _assign(repr(name), self[name], values)
 
     def __reduce__(self) -> tuple[type["ArrayViews"], tuple[dict[str, Array]]]:
-        """Return what a copy or a pickle is made from."""
+        """Return the class and the arrays from which a copy or a pickle is made."""
         return ArrayViews, (dict(self),)
 
 

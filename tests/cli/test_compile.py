@@ -1,4 +1,4 @@
-"""``handloom compile`` stores what a training would compile."""
+"""``handloom compile`` stores the code that a training would compile."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""handloom doctor: a table of the layers, and sentences with what to try."""
+"""handloom doctor: a table of the layers, and sentences with remedies."""
 
 from pathlib import Path
 

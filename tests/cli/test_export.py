@@ -283,7 +283,7 @@ def test_an_interrupted_write_leaves_nothing(
 
 
 def predictions(file: Path, rows: Any) -> Any:
-    """Return the predictions of a file, in what reads files of its kind."""
+    """Return the predictions of a file, by the runtime of its format."""
     if file.suffix == ".onnx":
         onnxruntime = pytest.importorskip("onnxruntime")
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Columns: what is learned of a table's training rows, and what becomes of other rows."""
+"""Columns: the encoding learned from a table's training rows, and its use on other rows."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""What a user of scikit-learn meets in a first week: names, scales and wrong data."""
+"""The first week of a user of scikit-learn: names, scales and wrong data."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Weight decay, L1, label smoothing and dropout do what is written down."""
+"""Weight decay, L1, label smoothing and dropout follow their equations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What each definition is compared on with its compiled version."""
+"""The arguments on which each definition is compared with its compiled version."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +30,7 @@ CASES: dict[Callable[..., Any], Cases] = {}
 
 
 def cases_of(definition: Callable[..., Any]) -> Callable[[Cases], Cases]:
-    """Register what yields the arguments with which a compiled version is compared."""
+    """Register a generator of the arguments with which a compiled version is compared."""
 
     def register(cases: Cases) -> Cases:
         CASES[definition] = cases

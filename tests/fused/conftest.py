@@ -1,4 +1,4 @@
-"""What every test of compiled versions is repeated for."""
+"""The parameters for which every test of compiled versions is repeated."""
 
 from typing import Any
 

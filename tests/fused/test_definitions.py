@@ -46,7 +46,7 @@ EXACT = (
 """Definitions that only select values: their versions agree to the bit."""
 
 UPDATES = ("handloom.optimizers",)
-"""Where `TINY` counts as zero; elsewhere what is below the smallest normal number does."""
+"""Where `TINY` counts as zero; elsewhere numbers below the smallest normal one do."""
 
 
 def settled(x: Any, smallest: float) -> Any:

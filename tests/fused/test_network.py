@@ -342,7 +342,7 @@ def test_the_exponential_is_right_to_rounding() -> None:
 
     from handloom.fused.exponential import exp_constants, exponential, exponential_less_one
 
-    @njit  # not from the cache, which does not see changes to what is compiled within
+    @njit  # not from the cache, which does not see changes to inlined functions
     def both(x: Any, known: Any, y: Any, z: Any) -> None:
         for i in range(len(x)):
             y[i], z[i] = exponential(x[i], known), exponential_less_one(x[i], known)

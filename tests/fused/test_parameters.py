@@ -1,4 +1,4 @@
-"""Penalties are what is written down, and norms finite where gradients are."""
+"""Penalties follow their equations, and norms are finite where gradients are."""
 
 import math
 from typing import Any

@@ -32,7 +32,7 @@ def draw(real: Any) -> Array:
 
 
 def update(pool: Pool, drawn: Array) -> tuple[Array, ...]:
-    """Return what Adam and a penalty make of weights and gradient, (2, SIZE), in a few steps."""
+    """Return weights and gradient, (2, SIZE), after a few steps of Adam with a penalty."""
     real: Any = drawn.dtype
     backend = FusedBackend(real)
     adam, penalties = backend.version_of(adam_step, pool), backend.version_of(penalize, pool)

@@ -1,4 +1,4 @@
-"""Many updates agree, and what a dead unit leaves stays quick to compute with."""
+"""Many updates agree, and the tiny numbers of a dead unit do not slow them down."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ FORTY: dict[str, tuple[Callable[..., Any], Callable[[Any, Any, int], Arguments]]
     "adagrad": (adagrad.adagrad_step, lambda a, b, t: [a, 0.01, 1e-7, t]),
     "lerp": (moving_average.lerp, lambda a, b, t: [0.1, t]),
 }
-"""Updates, and what each takes after weights and gradient: state, options, the step's number."""
+"""Updates, with the arguments after weights and gradient: state, options, the step's number."""
 
 
 @needs_numba

@@ -1,4 +1,4 @@
-"""What the gradient check is tried on, and layers with typical mistakes in their gradients."""
+"""Networks for the gradient check, and layers with typical mistakes in their gradients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The table of a check names the worst entry, the norms and what is wrong."""
+"""The table of a check names the worst entry, the norms and the mistake."""
 
 import numpy as np
 import pytest

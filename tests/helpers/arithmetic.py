@@ -15,7 +15,7 @@ FUNCTIONS: dict[str, object] = {
 
 
 def sides(line: str, names: Mapping[str, object]) -> list[float]:
-    """Return the values of what stands between the equals signs of a line.
+    """Return the values of the terms between the equals signs of a line.
 
     ``^`` is a power and ``'`` may end a name, as in ``W0'``; such a name stands in ``names`` with
     ``_new`` in its place.

@@ -1,4 +1,4 @@
-"""Loops over every pixel, written without a thought of speed: what image layers are held to."""
+"""Loops over every pixel, written without a thought of speed: references for image layers."""
 
 import numpy as np
 

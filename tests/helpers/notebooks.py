@@ -15,7 +15,7 @@ CELL = re.compile(r"^```\{code-cell\}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @dataclass(frozen=True)
 class Output:
-    """What a cell printed, and the object that its last line shows, if there is one."""
+    """The output of a cell, and the object that its last line shows, if there is one."""
 
     code: str
     printed: str

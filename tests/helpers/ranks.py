@@ -1,4 +1,4 @@
-"""Ranks as threads of one process, for tests of what ranks tell each other."""
+"""Ranks as threads of one process, for tests of messages between ranks."""
 
 import pickle
 import threading

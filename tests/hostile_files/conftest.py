@@ -1,4 +1,4 @@
-"""What watches which files a reader opens."""
+"""A watch over the files that a reader opens."""
 
 import pytest
 from fuzz.watch import Watch

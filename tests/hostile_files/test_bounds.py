@@ -1,4 +1,4 @@
-"""What a reader takes is bounded, in bytes, pixels and numbers."""
+"""The memory of a reader is bounded, in bytes, pixels and numbers."""
 
 import math
 import os

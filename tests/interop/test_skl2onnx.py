@@ -80,7 +80,7 @@ def session(subject: Any, rows: Any, **options: Any) -> Any:
 
 
 def predicted(subject: Any, rows: npt.NDArray[Any], **options: Any) -> list[Any]:
-    """Return what onnxruntime predicts with an exported estimator."""
+    """Return onnxruntime's predictions with an exported estimator."""
     results: list[Any] = session(subject, rows, **options).run(None, {"X": rows})
     return results
 

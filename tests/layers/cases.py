@@ -1,4 +1,4 @@
-"""Every layer, rows that it takes, and what it computes, written in another way."""
+"""Every layer, rows that it takes, and its function, written in another way."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from handloom.parameters import Array
 
 @dataclass(frozen=True)
 class Case:
-    """A layer, rows that it takes, and what it computes, written in another way."""
+    """A layer, rows that it takes, and its function, written in another way."""
 
     make: Callable[[], Layer]
     x: Array

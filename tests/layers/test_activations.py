@@ -1,4 +1,4 @@
-"""Activations: what each computes, on ordinary numbers and on the largest, and its slope."""
+"""Activations: their values, on ordinary numbers and on the largest, and their slopes."""
 
 import math
 from collections.abc import Callable

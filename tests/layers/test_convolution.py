@@ -34,7 +34,7 @@ CASES = [
     (3, 2, 6, 7, 3, 2, 1, (1, 1)),
     (2, 2, 7, 6, 2, 1, "valid", (0, 0)),
     (9, 2, 4, 5, 3, 1, "same", (1, 1)),
-    (2, 2, 5, 5, 2, 1, "same", (0, 1)),  # what is odd goes after
+    (2, 2, 5, 5, 2, 1, "same", (0, 1)),  # an odd pixel goes after
     (2, 2, 6, 6, 3, 2, "same", (0, 1)),
     (2, 3, 5, 6, 1, 2, 0, (0, 0)),
     (2, 1, 4, 4, 4, 3, 3, (3, 3)),
@@ -194,7 +194,7 @@ def test_float32_is_nearly_as_good_as_float64() -> None:
         weights={f"0.conv2d.{k}": v.astype(np.float32) for k, v in layer.weights.items()},
     )
     for ours, exact in zip(passes(single, x.astype(np.float32)), passes(layer, x), strict=True):
-        # tiles subtract what is several times as large as the result: a digit of rounding
+        # tiles subtract numbers several times as large as the result: a digit of rounding
         assert relative_error(ours, exact) < 4e-6
 
 

@@ -1,4 +1,4 @@
-"""What every layer promises: the contract, against a reference; and what each promises alone."""
+"""The contract of every layer, against a reference; and promises of single layers."""
 
 import numpy as np
 import pytest

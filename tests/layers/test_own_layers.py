@@ -1,4 +1,4 @@
-"""What a user sees of layers of their own, and of layers that they change."""
+"""Messages about layers of a user's own, and about layers that a user changes."""
 
 import copy
 from pathlib import Path

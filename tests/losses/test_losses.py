@@ -1,4 +1,4 @@
-"""What every loss promises, beside references of plain arithmetic; and how losses are named."""
+"""The contract of every loss, beside references of plain arithmetic; and the names of losses."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What a user sees of a loss of their own that does not keep its contract."""
+"""Messages about a loss of a user's own that does not keep its contract."""
 
 from typing import Any
 

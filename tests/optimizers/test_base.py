@@ -1,4 +1,4 @@
-"""What holds for every optimizer: its state, its options, threads and copies."""
+"""The contract of every optimizer: its state, its options, threads and copies."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a user sees of an optimizer of their own that does not keep its contract."""
+"""Messages about an optimizer of a user's own that does not keep its contract."""
 
 from collections.abc import Mapping
 

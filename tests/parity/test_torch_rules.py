@@ -41,7 +41,7 @@ DATA = features(200)
 
 
 def weights_decay(arrays: list[Any], decay: float) -> list[dict[str, Any]]:
-    """Return the groups in which PyTorch keeps what decays and what does not."""
+    """Return the groups in which PyTorch keeps decaying and other weights."""
     matrices = [array for array in arrays if array.ndim > 1]
     others = [array for array in arrays if array.ndim == 1]
     return [

@@ -1,4 +1,4 @@
-"""Histories and images to draw, and what a figure shows of them."""
+"""Histories and images to draw, and the texts of a figure."""
 
 from collections.abc import Sequence
 from typing import Any

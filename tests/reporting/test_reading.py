@@ -1,4 +1,4 @@
-"""Reading runs: what is there is told, what is missing or another is said, and no path is shown."""
+"""Reading runs: parts that are missing or of another kind are named, and no path is shown."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The reference study: its steps, its learning rates, and what it calls divergence."""
+"""The reference study: its steps, its learning rates, and its notion of divergence."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Trainings that are stopped and resumed, and what they leave in their folder."""
+"""Trainings that are stopped and resumed, and the contents of their folders."""
 
 import resource
 import shutil

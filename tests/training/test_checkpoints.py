@@ -1,4 +1,4 @@
-"""Checkpoints: what is written, by a single training, and only of weights that are good."""
+"""Checkpoints: their contents, of a single training, and only of weights that are good."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What a training was made of is described by all its options, and told where it cannot be."""
+"""The description of a training has all its options; parts that it cannot describe are named."""
 
 import math
 from dataclasses import dataclass

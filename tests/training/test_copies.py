@@ -1,4 +1,4 @@
-"""What a callback is handed can be copied and pickled; a copy is independent of the training."""
+"""The state that a callback gets can be copied and pickled; a copy is independent."""
 
 import copy
 import io

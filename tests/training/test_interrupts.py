@@ -49,7 +49,7 @@ def training(*callbacks: Callback, **options: Any) -> Trainer:
 
 
 class Mark(Callback):
-    """Writes down which process trains, after the third epoch; ends what nobody ended in time."""
+    """Writes down which process trains, after the third epoch; raises after two minutes."""
 
     changes_results = False
 
@@ -270,7 +270,7 @@ class Fork(Callback):
             fork = multiprocessing.get_context("fork")
             child = fork.Process(target=sleep_long, args=(self.mark,), daemon=True)
             child.start()
-            wait_for(self.mark)  # Python forgets what arrives while a process is being forked
+            wait_for(self.mark)  # Python loses signals that arrive while a process is being forked
             child.terminate()
             child.join(20)
             self.ended = child.exitcode

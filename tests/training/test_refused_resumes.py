@@ -1,4 +1,4 @@
-"""A resume with another training, dataset or callback is refused by what differs."""
+"""A resume with another training, dataset or callback is refused, with the difference."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -279,7 +279,7 @@ def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_goo
         folder = tmp_path / next(iter(vars(stop)))
         trainer(folder, LayerNorms(), stop, **options).fit(ROWS)
         resumed = trainer(folder, LayerNorms(), **options)
-        resumed.network.parameters.values[...] = 0.0  # what a new process begins with
+        resumed.network.parameters.values[...] = 0.0  # as in a new process
         history = resumed.fit(ROWS, resume=True)
         assert history.layer_norms == whole.history.layer_norms
         assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)

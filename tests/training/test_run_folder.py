@@ -1,4 +1,4 @@
-"""The run folder: what is written comes back, and what is not a run is refused by name."""
+"""The run folder: its contents come back, and any other folder is refused by name."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Steps run several at a call; where calls are cut, and what ends them, changes nothing."""
+"""Steps run several at a call; the cuts between calls, and their reasons, change nothing."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What accompanies a training fails by itself: it is said once, and the training goes on."""
+"""Failures beside a training, such as of a log: each is told once, and the training goes on."""
 
 import os
 import subprocess

@@ -316,7 +316,7 @@ def test_callbacks_in_another_order_are_refused_too() -> None:
         fit(second)
 
 
-# What is not refused
+# Cases that are not refused
 
 
 STATELESS: dict[str, Options] = {

@@ -1,4 +1,4 @@
-"""Trainer: what an epoch takes, learns and measures."""
+"""Trainer: the rows of an epoch, learning, and metrics."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Callbacks that watch may come and go; each is given what one made alike has kept."""
+"""Callbacks that watch may come and go; each gets the saved state of an equal one."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The walkthrough of any network: what happened in a training step, in bounded text."""
+"""The walkthrough of any network: the values of a training step, in bounded text."""
 
 from typing import Any
 

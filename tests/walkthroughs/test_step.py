@@ -1,4 +1,4 @@
-"""The walk through a training step: what it shows is what happened, and its arithmetic is right."""
+"""The walk through a training step: its values are those of the step, its arithmetic is right."""
 
 import numpy as np
 import numpy.typing as npt

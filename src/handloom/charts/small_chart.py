@@ -49,7 +49,7 @@ def small_chart(title: str, lines: Sequence[Line], *, x_label: str = "epoch") ->
     Parameters
     ----------
     title : str
-        What the vertical axis shows, with its unit.
+        The quantity on the vertical axis, with its unit.
     lines : sequence of Line
     x_label : str
     """

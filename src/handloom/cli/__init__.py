@@ -40,7 +40,7 @@ def main() -> None:
 def _fill_closed_streams() -> None:
     """Open the null device in place of closed standard streams, whose numbers other files take.
 
-    What a library prints in C would be written to a file of the training.
+    Output of a library in C would be written to a file of the training.
     """
     while (file := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
         pass

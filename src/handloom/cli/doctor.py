@@ -96,7 +96,7 @@ def _number(value: float | None) -> str:
 
 
 def _sentences(history: History, test_loss: float) -> Iterable[str]:
-    """Yield what there is to say about a training, at least one sentence."""
+    """Yield sentences about a training, at least one."""
     diagnosis, symptoms = history.diagnosis, findings(history)
     yield f"The training: {history.ended}"
     if history.divergence is not None:

@@ -142,7 +142,7 @@ def _first_rows(path: str, columns: Columns) -> MemoryTable:
 
 
 def _say_written(model: Model, exported: Exported, rows: str) -> None:
-    """Say what was written, its inputs and outputs, the comparison, and how to use it."""
+    """Print the paths of the files, inputs and outputs, the comparison, and how to use them."""
     for path in (exported.path, *exported.other_files):
         say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
     compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"
@@ -194,7 +194,7 @@ def _use_of_python(exported: Exported) -> list[str]:
 
 
 def _input_of(model: Model, *, onnx: bool) -> str:
-    """Return what a file of a model takes, such as ``"rows (n, 28, 28) of uint8"``."""
+    """Return the inputs of an exported file, such as ``"rows (n, 28, 28) of uint8"``."""
     if model.columns is None:
         return f"{'input: ' * onnx}rows {row_shape(model.row_shape)} of {model.row_dtype}"
     columns = [
@@ -206,7 +206,7 @@ def _input_of(model: Model, *, onnx: bool) -> str:
 
 
 def _output_of(model: Model, predictions: str, *, onnx: bool) -> str:
-    """Return what a file of a model returns, such as ``"probabilities (n, 2): no, yes"``."""
+    """Return the outputs of an exported file, such as ``"probabilities (n, 2): no, yes"``."""
     names = model.binary_classes or model.class_names
     logits = "logits, " * onnx
     shape = row_shape((len(model.class_names),))

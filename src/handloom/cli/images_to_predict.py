@@ -19,7 +19,7 @@ class ImageFile(NamedTuple):
 
 
 class ImageFiles(NamedTuple):
-    """Image files, and the messages about what cannot be read."""
+    """Image files, and the messages about unreadable ones."""
 
     files: list[ImageFile]
     problems: list[str]

@@ -177,7 +177,7 @@ def _show_first(pictures: list[Picture]) -> None:
 
 
 def _title(run: Path, model: Model, predicted: list[Predicted]) -> str:
-    """Return the title of the table, which says what was done with the images."""
+    """Return the title of the table, with the preparation of the images."""
     if predicted[0].prediction.prepared:
         done = "images prepared: object cut out and centered"
     else:

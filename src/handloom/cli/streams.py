@@ -1,4 +1,4 @@
-"""The standard streams at the end of a command: what is lost is an error, told once."""
+"""The standard streams at the end of a command: lost output is an error, told once."""
 
 import os
 import sys

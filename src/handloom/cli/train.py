@@ -337,7 +337,7 @@ def _show(splits: Splits, trained: Trained, loss: str | None) -> None:
 
 
 def _of_two_losses(loss: str | None) -> list[str]:
-    """Return the line that says what the losses are, if there are two."""
+    """Return the line that explains the losses, if there are two."""
     if loss in (None, "mean_squared_error"):
         return []
     return [f"loss: {loss} in training and validation, but mean_squared_error of the test rows"]

@@ -98,7 +98,7 @@ class Flip:
         return FlipImages()
 
     def add_to(self, moves: Moves, draw: Draw) -> None:
-        """Mirror moved images in place: what was to their left is then to their right."""
+        """Mirror moved images in place; their free space changes sides too."""
         mirrored = self._mirrored(len(moves), draw)
         moves[:, MIRRORED] ^= mirrored
         moves[mirrored, LEFT] *= -1

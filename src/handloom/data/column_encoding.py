@@ -1,4 +1,4 @@
-"""ColumnEncoding: what was learned of one column of a table, and its columns in flat rows."""
+"""ColumnEncoding: the learned encoding of one column of a table, and its columns in flat rows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass

@@ -37,7 +37,7 @@ SEVERAL = 20
 class Remedies:
     """Advice in errors and notes about a column; ``{0}`` is its name, ``{1}`` the same for a shell.
 
-    The defaults are for tables; whoever takes columns by other options writes its own.
+    The defaults are for tables; callers with other options write their own.
     """
 
     leave_out: str = "leave it out with drop=[{0!r}] (--drop {1})"

@@ -1,4 +1,4 @@
-"""Columns: what was learned of the columns of a table, and the comparison of column names."""
+"""Columns: the learned encoding of a table's columns, and the comparison of column names."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ ENTRIES = ("version", "rows", "inputs", "left_out", "target", "decimal_mark")
 
 @dataclass(frozen=True)
 class Columns:
-    """What was learned of the columns of a table: how its rows become flat rows of numbers.
+    """The learned encoding of a table's columns: how its rows become flat rows of numbers.
 
     `handloom.Dataset.from_frame` and `handloom.open_table` learn it from the training rows, and a
     model keeps it, so that `handloom.Model.predict` takes raw rows.

@@ -131,7 +131,7 @@ def numeric(array: Array, part: str) -> Array:
     Raises
     ------
     DataError
-        If it holds anything else; the message names a row with a missing value, or what to do.
+        If it holds anything else; the message names a row with a missing value, or the remedy.
     """
     if array.dtype.kind in NUMERIC:
         return array

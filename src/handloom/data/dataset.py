@@ -74,7 +74,7 @@ class Dataset(AdvisesOnNames):
         Whether ``inputs`` are images of shape (n, y, x, c). They are stored as (n, c, y, x), the
         shape that layers and augmentations take.
     columns : Columns, optional
-        What was learned of the table that ``inputs`` are flat rows of; see `from_frame`.
+        The encoding of the table that ``inputs`` are flat rows of; see `from_frame`.
     row_numbers : array-like of int, shape (n,), optional
         The number of each row in its table, counted from 0: in a CSV file the row after the header
         is 0, and blank lines do not count. Known of tables, and kept by `take` and `split`.
@@ -220,7 +220,7 @@ class Dataset(AdvisesOnNames):
         Returns
         -------
         Dataset
-            Its ``columns`` have what was learned.
+            Its ``columns`` are the learned encoding.
 
         Raises
         ------

@@ -74,7 +74,7 @@ class Column:
         Raises
         ------
         DataError
-            If values are missing, or are not numbers; the message says what to do.
+            If values are missing, or are not numbers; the message has the remedy.
         """
         self.require_complete(part)
         nested = self.name is not None and self.values.ndim > 1

@@ -1,7 +1,7 @@
 """InputColumn: a column of a table as a person knows it, within flat rows of numbers.
 
 A column of a table may become several columns of flat rows: one for each category, and one for
-missing values. What is told of a column, such as its importance, is told of all of them together.
+missing values. Statements about a column, such as its importance, are about all of them together.
 """
 
 import math
@@ -159,7 +159,7 @@ def input_columns(
     Parameters
     ----------
     columns : Columns or None
-        What was learned of a raw table.
+        The encoding of a raw table.
     names : sequence of str or None
         Without ``columns``: their names, by default ``"feature 1"``, ``"feature 2"``, ...
     row_shape : tuple of int

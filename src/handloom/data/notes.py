@@ -1,4 +1,4 @@
-"""Notes about data: what a user should know about how it was read."""
+"""Notes about data: remarks for the user about how it was read."""
 
 import inspect
 import warnings

@@ -47,7 +47,7 @@ class SelectedRows(RowsOnDemand):
 
 
 def select_rows(inputs: Any, rows: slice | npt.NDArray[np.int64]) -> Array:
-    """Return some rows of stored inputs: a copy in memory, or a view of what is read on demand.
+    """Return some rows of stored inputs: a copy in memory, or a view of rows read on demand.
 
     The view is a slice of a mapped array, or else `SelectedRows`. A selection from a selection has
     the same base.

@@ -186,7 +186,7 @@ def data_options_from_json(values: Mapping[str, Any]) -> DataOptions:
 
 
 def option_words(values: Mapping[str, Any]) -> list[str]:
-    """Return what `to_json` of options returned as words of a command: ``--size 64 --test 0.2``."""
+    """Return the result of `to_json` of options as words of a command: ``--size 64 --test 0.2``."""
     words: list[str] = []
     for name, value in values.items():
         flag = f"--{name.replace('_', '-')}"

@@ -30,7 +30,7 @@ CALL = (
     "model.predict(rows), which transforms them itself, or model.transform(rows, out), with an "
     "array out of floats of shape (n, d) for the result"
 )
-"""What a call of a transform without ``out`` may have meant."""
+"""Advice about a call of a transform without ``out``."""
 
 
 class Transform(Protocol):

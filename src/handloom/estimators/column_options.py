@@ -1,4 +1,4 @@
-"""The parameters ``categorical_features`` and ``categorical_encoding``, and what they learn."""
+"""The parameters ``categorical_features`` and ``categorical_encoding``, and their encoding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class ColumnOptions:
         return cls(_mask(list(features), names), embedded)
 
     def learn(self, rows: RawRows, target: TableTarget | None = None) -> Columns:
-        """Return what the columns of training rows teach, and warn of doubtful ones.
+        """Return the encoding learned from training rows, and warn of doubtful columns.
 
         The target is that of the table, unless one of the columns has its name.
 

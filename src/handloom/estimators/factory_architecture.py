@@ -41,7 +41,7 @@ class FactoryArchitecture:
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
     ) -> Sequential:
-        """Return a copy of what the factory returns, built.
+        """Return a copy of the factory's network, built.
 
         Raises
         ------

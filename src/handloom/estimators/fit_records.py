@@ -123,7 +123,7 @@ class FitInput:
     column_names : tuple of str, or None
         The columns of the table, for the models that callbacks save.
     columns : Columns or None
-        What was learned of them, for the same models.
+        Their encoding, for the same models.
     scorer : callable, optional
         Replaces the task's score of the validation data; see `RecordScore`.
     tasks : FitTasks, optional

@@ -86,11 +86,11 @@ class MLPClassifier(Classifier):
     categorical_features : {"from_dtype"}, array of bool, of str or of int, or None
         The columns that hold categories, as in scikit-learn's ``HistGradientBoostingClassifier``: a
         mask, names or indices; with ``"from_dtype"`` all columns of texts, and those of a dtype of
-        categories. With any of these, rows are a frame or an array as it is: what the training rows
-        teach is kept in ``columns_``, and encodes all other rows. Numbers and booleans are
-        standardized; missing values become the mean and, if training rows have some, 1 in a
-        column of their own. An unseen category counts as none of the known ones, with a
-        `DataWarning`. By default rows hold numbers, and are taken as they are.
+        categories. With any of these, rows are a frame or an array as it is: the encoding learned
+        from the training rows is kept in ``columns_``, and is that of all other rows. Numbers and
+        booleans are standardized; missing values become the mean and, if training rows have
+        some, 1 in a column of their own. An unseen category counts as none of the known ones, with
+        a `DataWarning`. By default rows hold numbers, and are taken as they are.
     categorical_encoding : {"one-hot", "embed"}
         A column of 0 and 1 for each category, up to 50; or a learned vector for each, in an
         `handloom.Embedding` that precedes the other layers. The vectors have no penalty.
@@ -157,7 +157,7 @@ class MLPClassifier(Classifier):
     feature_names_in_ : array of str
         The names of the columns, if they have names.
     columns_ : handloom.data.Columns
-        What was learned of the columns, with ``categorical_features``; otherwise it does not exist.
+        The encoding of the columns, with ``categorical_features``; otherwise it does not exist.
     out_activation_ : str
         The activation from logits to predictions. It may be set to another one, which predictions
         then use: ``"identity"``, ``"logistic"``, ``"softmax"``, ``"exp"``, ``"tanh"`` or

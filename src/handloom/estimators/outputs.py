@@ -1,4 +1,4 @@
-"""Output activations: from logits to what an estimator predicts."""
+"""Output activations: from logits to predictions of an estimator."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

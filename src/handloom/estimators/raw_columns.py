@@ -21,7 +21,7 @@ class RawColumnsMixin:
     def _learn_columns(
         self, rows: RawRows | None, target: TableTarget | None, *, continued: bool
     ) -> None:
-        """Set ``columns_`` to what raw training rows teach; a continued fit keeps it."""
+        """Set ``columns_`` to the encoding learned from raw rows; a continued fit keeps it."""
         options = None if rows is None else ColumnOptions.of(self, rows.names)
         if continued:
             if options != self.__dict__.get("_column_options"):

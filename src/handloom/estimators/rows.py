@@ -65,8 +65,8 @@ class SparseBatches(SparseRows):
 def predict_logits(network: Sequential, X: Any, loss: Loss | None) -> Array:
     """Return the inputs of a loss, shape (n, k), for dense or sparse rows, shape (n, d).
 
-    A dense layer multiplies sparse rows as they are, unless so many entries are not zero that
-    dense rows are faster.
+    A dense layer multiplies sparse rows as they are, unless dense rows are faster because
+    many entries are not zero.
     """
     network = network.without_activation(getattr(loss, "output_activation", "identity"))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -24,7 +24,7 @@ def check_rows(
 ) -> tuple[Any, Any]:
     """Return checked rows and targets; the names of the columns are checked too.
 
-    With ``categorical_features`` rows are raw: they are encoded by what is learned of some of them.
+    With ``categorical_features`` rows are raw: their encoding is learned from some of them.
 
     Parameters
     ----------

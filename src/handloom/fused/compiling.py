@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 from handloom.fused.caching import cache_of
 
 WITHOUT_ENTRY = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Options of what Python does not call."""
+"""Options of functions that Python does not call."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +23,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiled_inner(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop that only other compiled loops call: without what Python needs to call it."""
+    """Compile a loop that only other compiled loops call: without an entry for Python."""
     return _compiled(function, error_model="numpy", **WITHOUT_ENTRY)
 
 

@@ -1,4 +1,4 @@
-"""Activations by their code: what compiled code applies to the output of a dense layer.
+"""Activations by their code: compiled code applies them to the output of a dense layer.
 
 The derivative of most activations is computed from their output. That of SiLU and GELU needs the
 input, so the forward pass writes it beside the output.

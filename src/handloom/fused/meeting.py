@@ -2,8 +2,8 @@
 
 One thread leads: it offers the parts of a phase, takes parts itself, and goes on when all are
 done. Helpers spin until there is a part to take. So no phase waits for a thread to wake up, and
-results do not depend on the thread that ran a part. Each thread looks at its own part first: what
-it writes there stays in the cache of its core for the next phase.
+results do not depend on the thread that ran a part. Each thread looks at its own part first: data
+that it writes there stays in the cache of its core for the next phase.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ def close_meeting(cells: Cells) -> None:
 
 @compiled_inline
 def share(size: Any, part: Any, parts: Any) -> Any:
-    """Return where the share of a part begins and ends, of so many rows or columns."""
+    """Return begin and end of the share of a part in ``size`` rows or columns."""
     return size * part // parts, size * (part + 1) // parts
 
 

@@ -1,4 +1,4 @@
-"""The plan of a compiled step: what it computes, as tables, and the arrays that it works on."""
+"""The plan of a compiled step: its operations, as tables, and the arrays that it works on."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ Words = npt.NDArray[np.uint64]
 
 
 class Plan(NamedTuple):
-    """What compiled steps compute, and the arrays that they read and write.
+    """The operations of compiled steps, and the arrays that they read and write.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Plan(NamedTuple):
         How the image of each row of the call is augmented, or of shape (0, 3).
     rates : float64 array, shape (steps,)
     figures : float64 array, shape (steps, 5)
-        What is measured in each step; the last column is the total weight.
+        The measured sums of each step; the last column is the total weight.
     """
 
     header: Ints

@@ -1,6 +1,6 @@
 """Losses by their code: the loss of one row of logits, and its gradient.
 
-They compute what the losses of `handloom.losses` compute, row by row.
+They are the losses of `handloom.losses`, computed row by row.
 """
 
 import math

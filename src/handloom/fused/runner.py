@@ -29,7 +29,7 @@ from handloom.parallel.pool import SERIAL, Pool
 
 
 def supports(step: StepOperations, vectors: int) -> bool:
-    """Return whether a step of these operations runs compiled, with so many vectors of state.
+    """Return whether a step of these operations runs compiled, with a number of vectors of state.
 
     Its layers must be dense, dropout, layer normalizations or batch normalizations, which the first
     one is not, each followed by at most one activation, and every part of it must have a record.

@@ -10,7 +10,7 @@ MARKS = (
     b'"""A network in PyTorch, trained with Handloom',
     b'"producer":"handloom"',  # in the header of a safetensors file
 )
-"""What the first bytes of a file hold if an export wrote it."""
+"""Marks in the first bytes of a file that an export wrote."""
 
 FIRST_BYTES = 256
 

@@ -30,8 +30,8 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
     `backward` needs; `backward` takes ``dy``, the gradient of the loss with respect to ``y``,
     writes the gradients of the layer's arrays and returns ``dx``.
 
-    Training runs replicas of a layer, which share its weights. So a layer of your own keeps what
-    `backward` needs by `_save_for_backward`, which replicas do not share, and writes results into
+    Training runs replicas of a layer, which share its weights. So a layer of your own keeps arrays
+    for `backward` by `_save_for_backward`, which replicas do not share, and writes results into
     memory from `_buffer`, which replicas reuse.
 
     Attributes

@@ -36,10 +36,10 @@ class Dense(Layer):
     the layer is built; before that, both dicts are empty.
 
     A training pass saves a reference to ``x``, no copy, for ``dW``, by `Layer._save_for_backward`;
-    a pass with ``training=False`` leaves unchanged what is saved. `backward` may be called several
-    times. The caller changes neither ``x`` nor ``W`` between forward and backward, and passes ``x``
-    and ``dy`` in the dtype of ``W``; neither is checked. If the loss is a mean over rows, ``dy`` is
-    already divided by ``n``.
+    a pass with ``training=False`` keeps the reference. `backward` may be called several times. The
+    caller changes neither ``x`` nor ``W`` between forward and backward, and passes ``x`` and ``dy``
+    in the dtype of ``W``; neither is checked. If the loss is a mean over rows, ``dy`` is already
+    divided by ``n``.
 
     Parameters
     ----------

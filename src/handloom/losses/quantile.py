@@ -14,7 +14,7 @@ from handloom.operations import ErrorLoss
 from handloom.parameters import Array
 
 INFIX = ", quantile "
-"""What is between the name of the target and the quantile in the name of an output."""
+"""The text between the name of the target and the quantile in the name of an output."""
 
 
 def quantiles_of(output_names: Sequence[str], target_name: str) -> tuple[float, ...] | None:

@@ -173,7 +173,7 @@ class AdamW(Adam):
     beta1, beta2, epsilon : float
         As in `Adam`.
     weight_decay : float
-        The decay; see `Optimizer` for what decays.
+        The decay; see `Optimizer` for the arrays that decay.
     proximal_l1 : float
         See `Optimizer`.
 

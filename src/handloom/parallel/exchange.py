@@ -110,7 +110,7 @@ class Exchange:
 
 
 class _Messages:
-    """The memory of the messages of a step of so many lanes.
+    """The memory of the messages of a step, for a number of lanes.
 
     A message has a word that is 1 after a failure, the receiver's slice of each lane of the sender,
     and the figures and statistics of these lanes.
@@ -187,7 +187,7 @@ class _Messages:
         return BatchSums.of(figures, statistics)
 
     def _bytes(self, lanes: int, size: int) -> int:
-        """Return the bytes of a message with slices of ``size`` entries of so many lanes."""
+        """Return the bytes of a message with slices of ``size`` entries of each lane."""
         return WORD + lanes * (self._slice_bytes(size) + self._tail_bytes())
 
     def _slice_bytes(self, size: int) -> int:

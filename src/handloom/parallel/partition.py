@@ -289,7 +289,7 @@ def compiled_pass_cut(rows: int, multiplications_per_row: int, lanes: int) -> in
 def compiled_cut(size: int, nbytes: int, lanes: int) -> int | None:
     """Return the index at which compiled code cuts a copy or update in two, ``size // 2``, or None.
 
-    It cuts what has at least `COMPILED_CUT_BYTES` bytes.
+    It cuts arrays of at least `COMPILED_CUT_BYTES` bytes.
 
     Parameters
     ----------

@@ -182,7 +182,7 @@ class Threads(Pool):
         tasks = [_Task(call) for call in calls]
         try:
             self._share(tasks)
-        except BaseException:  # such as Ctrl-C: the calls must not write to what comes next
+        except BaseException:  # such as Ctrl-C: the calls must not write to later arrays
             for task in tasks:
                 task.cancel()
             raise

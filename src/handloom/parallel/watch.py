@@ -1,7 +1,7 @@
 """The watch over the ranks of a training: one that dies is named, and the others end.
 
 A launcher may kill all other ranks within milliseconds after one has died, so none of them can say
-which one it was; or it may kill nobody, and they would wait in a collective operation without end.
+which one it was; or it may kill none, and they would wait in a collective operation without end.
 Rank 0 therefore starts a process in a session of its own, `handloom.parallel.watcher`, to which
 each rank holds a connection until it says goodbye.
 """
@@ -89,7 +89,7 @@ class Watch:
         return watch
 
     def report(self, text: str) -> None:
-        """Set what is said if a rank dies from now on; it never blocks, and never raises.
+        """Set the message about a rank that dies from now on; it never blocks, and never raises.
 
         Parameters
         ----------

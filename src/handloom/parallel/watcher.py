@@ -5,7 +5,7 @@ library only, so that it starts in milliseconds. Standard input is a socket too,
 sends a token, and then lines of a word and its text::
 
     listening ends                  all ranks that can connect have done so
-    report TEXT                     what to say if a rank dies from now on
+    report TEXT                     the message about a rank that dies from now on
 
 Each rank, also rank 0, connects to the listening socket, and sends::
 
@@ -126,7 +126,7 @@ class Watcher:
                 return
 
     def _handle(self, key: selectors.SelectorKey) -> None:
-        """Handle whatever has come by a socket."""
+        """Handle the messages of a socket."""
         if key.fileobj is self._listener:
             self._accept()
         elif key.fileobj is self._rank_0.connection:

@@ -1,4 +1,4 @@
-"""A plot of the weights of a network's first layer: what each unit or filter responds to."""
+"""A plot of a first layer's weights: the patterns that its units or filters respond to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

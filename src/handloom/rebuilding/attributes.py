@@ -19,7 +19,7 @@ NOT_SETTINGS = {"weights", "gradients", "pool", "_buffers", "_saved", "_name", "
 """The attributes of `Layer` that are arrays, which are saved, or memory of a pass."""
 
 Difference = tuple[str, str]
-"""The path of an attribute that differs, and what to tell the user."""
+"""The path of an attribute that differs, and the message for the user."""
 
 
 def compare_objects(
@@ -44,7 +44,7 @@ def compare_objects(
     Raises
     ------
     ConfigurationError
-        Naming the object, the difference, and what to write.
+        Naming the object, the difference, and the remedy.
     """
     different = list(_of_objects(name, part, again, frozenset()))
     if not different:

@@ -30,7 +30,7 @@ def check_network(network: Sequential) -> dict[str, object]:
     Raises
     ------
     ConfigurationError
-        Naming the layer, what differs, and what to write.
+        Naming the layer, the difference, and the remedy.
     """
     _require_loadable_class(network)
     custom = _custom_classes(network)

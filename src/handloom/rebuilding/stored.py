@@ -1,4 +1,4 @@
-"""Stored configurations: what a file keeps of an object, and the object that is made from it."""
+"""Stored configurations: the description of an object in a file, and the object made from it."""
 
 import json
 from collections.abc import Callable

@@ -31,7 +31,7 @@ def check_transform(
     Raises
     ------
     ConfigurationError
-        Naming the transform, what differs, and what to write.
+        Naming the transform, the difference, and the remedy.
     """
     class_ = type(transform)
     name = f"transform {class_.__name__}"

@@ -44,6 +44,6 @@ def measured_importance(model: Model, data: Dataset) -> PermutationImportance:
 
 
 def _rows(model: Model, repetitions: int, most: int) -> int:
-    """Return the number of rows that so many repetitions may predict."""
+    """Return the number of rows that each of the repetitions may predict."""
     affordable = MULTIPLICATIONS / (repetitions * len(model.network.parameters))
     return int(min(most, max(LEAST, affordable)))

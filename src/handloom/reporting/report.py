@@ -71,7 +71,7 @@ def report(
     title: str | None = None,
     grid: GridPredictions | None = None,
 ) -> Report:
-    """Return a report about a model: one page that shows how it was trained and what it predicts.
+    """Return a report about a model: one page that shows its training and its predictions.
 
     Parameters
     ----------

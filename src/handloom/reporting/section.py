@@ -1,8 +1,8 @@
 """Section: the contract between a page and one of its parts.
 
 A section is made by a function of a `handloom.reporting.run.ReportedRun`, in a file of its own in
-``sections/``, and is listed in `handloom.reporting.registry`. It is complete without scripts: what
-a script adds, such as zoom, is an addition.
+``sections/``, and is listed in `handloom.reporting.registry`. It is complete without scripts, which
+add comforts such as zoom.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Omission:
     title : str
         The heading that the section would have.
     reason : str
-        What is missing, in a sentence.
+        The missing part, in a sentence.
     """
 
     title: str

@@ -1,1 +1,1 @@
-"""Studies: trainings side by side, and what they show."""
+"""Studies: trainings side by side, and their results."""

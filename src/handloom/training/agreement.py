@@ -1,7 +1,7 @@
-"""Agreement: what the ranks of a training agree on between two calls of the runner.
+"""Agreement: decisions that the ranks of a training share between two calls of the runner.
 
 Rank 0 alone runs callbacks, writes checkpoints, and looks at the clock. Before each call it tells
-the other ranks its decision, why training stops if it does, and what callbacks have changed. The
+the other ranks its decision, why training stops if it does, and changes by callbacks. The
 others tell whether they have received a signal.
 """
 

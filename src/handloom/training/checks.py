@@ -100,7 +100,7 @@ def check_trainable(network: Sequential, loss: Loss, train: Dataset) -> None:
     Raises
     ------
     ConfigurationError, ModelError
-        With what to change.
+        With the remedy.
     """
     if not len(network.parameters):
         raise ModelError(

@@ -42,7 +42,7 @@ class _Counts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class CompiledRunnerOptions:
-    """What a `CompiledRunner` is made for.
+    """The training for which a `CompiledRunner` is made.
 
     Attributes
     ----------
@@ -135,8 +135,8 @@ class CompiledRunner:
     def _make_steps(self, measured: list[Measurement], order: Order, rates: Sequence[float]) -> int:
         """Make some of the steps that are not measured yet.
 
-        Return how many of the next steps the definition must make. Raise what interrupted the
-        steps; those that were made are measured.
+        Return how many of the next steps the definition must make. Raise the exception that
+        interrupted the steps; those that were made are measured.
         """
         first, rates = order.first + len(measured), rates[len(measured) :]
         self._follow_options()

@@ -142,7 +142,7 @@ def partial_dependence(
         The largest number of values: evenly spaced numbers between the 2.5 % and the 97.5 %
         quantile, or the most frequent categories; a missing value is one more.
     max_rows : int
-        Of more rows, so many are drawn and predicted; the grid is of all rows.
+        The number of rows that are drawn and predicted, of more; the grid is of all rows.
     seed : int
         The seed of the rows that are drawn, zero or more.
 

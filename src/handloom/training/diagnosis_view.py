@@ -1,4 +1,4 @@
-"""The measurements of layers as HTML: the table of one epoch, and what is usual."""
+"""The measurements of layers as HTML: the table of one epoch, and usual values."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -40,7 +40,7 @@ def meanings(dead_rows: int = 0) -> dict[str, str]:
 
 
 def layers_view(layers: Sequence[Measured], caption: str, dead_rows: int = 0) -> Element:
-    """Return a table of layers, without the columns that none of them has, and what is usual."""
+    """Return a table of layers, without the columns that none of them has, and usual values."""
     half = MOST_LAYERS // 2
     shown = layers if len(layers) <= MOST_LAYERS else [*layers[:half], *layers[-half:]]
     if len(shown) < len(layers):

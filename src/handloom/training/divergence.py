@@ -159,7 +159,7 @@ def first_bad_array(
             for name, array in _arrays(network, loss, shard, total_weight, fill=0.0):
                 if not np.isfinite(array).all():
                     return name
-            # finite in memory of zeros: what is not finite in memory of NaN is not overwritten
+            # finite in memory of zeros; entries not finite in memory of NaN are not overwritten
             for name, array in _arrays(network, loss, shard, total_weight, fill=np.nan):
                 if not np.isfinite(array).all():
                     raise ModelError(_not_overwritten(name, loss))

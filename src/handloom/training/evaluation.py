@@ -334,8 +334,8 @@ def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> Regressi
 def mae_of_the_median(model: Model, train: Dataset, test: Dataset) -> float:
     """Return the mean absolute error of predicting the median of the training targets.
 
-    No other constant has a smaller one on the rows that it is the median of, so this is what the
-    mean absolute error of a useful model is below.
+    No other constant has a smaller one on the rows that it is the median of, so the mean
+    absolute error of a useful model is below this.
     """
     (median,) = _in_units(model, np.median(train.targets, axis=0))
     return _of_constant(model, median, test).mae

@@ -183,7 +183,7 @@ class History(AdvisesOnNames):
     layer_norms : list of LayerRecord
         The l2 norms of each layer, if a callback such as `LayerNorms` measures them.
     notes : list of str
-        Notes about the training, in sentences: if it diverged, where and what helps; changes at a
+        Notes about the training, in sentences: if it diverged, where and the remedy; changes at a
         resume; and at the end findings about a training that does not work.
     stop_reason : StopReason or None
         The reason of the end; None while training goes on.
@@ -284,7 +284,7 @@ class History(AdvisesOnNames):
 
     @property
     def ran(self) -> str:
-        """What the steps ran on, in words: the backend, and how far they were compiled."""
+        """The backend of the steps in words, and how far they were compiled."""
         shared = f" on {self.ranks} ranks" if self.ranks > 1 else ""
         if self.backend != "fused":
             return f"backend {self.backend}{shared}"

@@ -27,7 +27,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True, eq=False)
 class LoadedRun:
-    """A run folder that was read by `load_run`; what is not written yet is None.
+    """A run folder that was read by `load_run`; parts not written yet are None.
 
     Attributes
     ----------

@@ -31,10 +31,10 @@ Record = dict[str, Any]
 ``running``, the names of attributes that training changes."""
 
 OBSERVES = "if no result depends on it, write changes_results = False in its class"
-"""What to write for a callback that only observes a training."""
+"""Advice about a callback that only observes a training."""
 
 SAME = "make it with the same value; a value that no result depends on does not belong in it"
-"""What to do about an attribute of another part, such as the time at which it was made."""
+"""Advice about an attribute of another part, such as the time at which it was made."""
 
 DEEPEST, MOST = 6, 1000
 """The largest number of attributes that lead to a recorded object, and of records."""
@@ -66,7 +66,7 @@ def own_parts(
 
 
 def constant_parts(begun: Mapping[str, Record], now: Mapping[str, Record]) -> dict[str, Record]:
-    """Return the records from the beginning of a training, without what has changed since.
+    """Return the records from the beginning of a training, without attributes changed since.
 
     The names of attributes that have changed or are new are in ``running``.
     """

@@ -106,7 +106,7 @@ class PreparedTraining:
     def goes_on(self) -> bool:
         """Return whether training has another step on rank 0; every rank makes this call.
 
-        The others take over what has changed on rank 0, and training ends with their signals.
+        The others take over changes on rank 0, and training ends with their signals.
 
         Raises
         ------

@@ -44,8 +44,8 @@ for a run of many seconds. It is time of the processor, so that other processes 
 measurement."""
 
 SEARCH_FRACTION = 0.5
-"""The fraction of the time that is left, after what later measurements need, that the search for
-dead units on more rows may take."""
+"""The fraction of the time left over by later measurements that the search for dead units on more
+rows may take."""
 
 RESERVED = 2.0
 """The time that is left for each later measurement, relative to the present one: times vary."""
@@ -58,7 +58,7 @@ SAMPLED = 1000
 
 
 def allowed_seconds(elapsed: float) -> float:
-    """Return the time that the measurements of a run may take, after so many seconds of it."""
+    """Return the time that the measurements of a run may take after ``elapsed`` seconds."""
     most = LONG_FRACTION * max(elapsed, LONG_RUN)
     return max(SHORT_SECONDS, min(SHORT_FRACTION * elapsed, most))
 
@@ -189,7 +189,7 @@ class Probe:
         return np.linspace(0, available - 1, count).astype(np.intp)
 
     def _load(self, diagnosis: Diagnosis) -> "_Sample":
-        """Return the rows that are measured; measure what is constant, once."""
+        """Return the rows that are measured; measure their constants, once."""
         if self._sample is None:
             state, stored, rows = self._state, self._arrays, self._rows()
             network = state.model.before_loss.replica()

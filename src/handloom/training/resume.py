@@ -141,7 +141,7 @@ def _require_complete(name: str, part: object) -> None:
 
 
 def _if_it_observes(part: object) -> str:
-    """Return what to write for a callback that changes no result."""
+    """Return the advice about a callback that changes no result."""
     return f"{OBSERVES}; " if isinstance(part, Callback) else ""
 
 
@@ -247,7 +247,7 @@ def _value(option: Any) -> Any:
 
 
 def _summary(fingerprint: Mapping[str, Any] | None, differing: list[str]) -> str:
-    """Return the name and number of rows of data, and what differs from other data."""
+    """Return the name and number of rows of data, and the differences from other data."""
     if not fingerprint:
         return "none"
     parts = [f"{fingerprint['rows']:,} rows"]

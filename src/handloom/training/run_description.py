@@ -103,7 +103,7 @@ def require_json_type(name: str, value: object, kind: Any, expected: str) -> Non
     Raises
     ------
     ModelError
-        With what was expected.
+        With the expected value.
     """
     if not isinstance(value, kind):
         raise ModelError(f"{name} must be {expected}, got {short_repr(value)}")

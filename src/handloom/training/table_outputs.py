@@ -16,7 +16,7 @@ from handloom.randomness import Stream
 
 
 def columns_of_table(model: Model, data: Dataset) -> tuple[InputColumn, ...]:
-    """Return the input columns of flat rows, by what the model or the dataset knows of them.
+    """Return the input columns of flat rows, as the model or the dataset has them.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def outputs_in_units(model: Model, rows: npt.NDArray[np.generic]) -> Array:
 
 
 def sample_of(data: Dataset, most: int, stream: Stream) -> Dataset:
-    """Return at most so many rows of a dataset, drawn without replacement, in their order."""
+    """Return at most ``most`` rows of a dataset, drawn without replacement, in their order."""
     if len(data) <= most:
         return data
     return data.take(np.sort(stream.generator().permutation(len(data))[:most]))

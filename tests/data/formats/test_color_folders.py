@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def quietly(folder: Path, **options: object) -> tuple[Splits, list[str]]:
-    """Return what a folder holds, and the warnings."""
+    """Return the dataset of a folder, and the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         splits = open_folder(folder, test=0.2, **options)  # type: ignore[arg-type]

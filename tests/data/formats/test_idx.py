@@ -18,7 +18,7 @@ IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 
 
 def refusal(path: Path, content: bytes, dimensions: int = 3) -> str:
-    """Return what is said about a file, which must begin with its path."""
+    """Return the message about a file, which must begin with its path."""
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_idx(path, dimensions=dimensions)

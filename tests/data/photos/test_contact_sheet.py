@@ -1,4 +1,4 @@
-"""A contact sheet names its images by what tells them apart."""
+"""A contact sheet names its images by their differences."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The toy datasets: their formulas, their seeds, and what a network makes of them."""
+"""The toy datasets: their formulas, their seeds, and networks trained on them."""
 
 from collections.abc import Callable
 

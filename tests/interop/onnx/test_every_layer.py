@@ -1,4 +1,4 @@
-"""Each layer computes in onnxruntime what it computes here, alone, in pairs and in networks."""
+"""Each layer has the same outputs in onnxruntime, alone, in pairs and in networks."""
 
 import copy
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""to_onnx: inputs, outputs, metadata and the comparison; what cannot leave is refused by name."""
+"""to_onnx: inputs, outputs, metadata, the comparison; parts without an operator are refused."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The encoder that exported files have does what `Columns` does, for any cells."""
+"""The encoder of exported files agrees with `Columns`, for any cells."""
 
 import datetime
 from collections.abc import Callable

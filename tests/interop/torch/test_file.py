@@ -1,4 +1,4 @@
-"""The file of a model in PyTorch, without PyTorch: its text, its names, and what is refused."""
+"""The file of a model in PyTorch, without PyTorch: its text, its names, and refused models."""
 
 import ast
 import copy

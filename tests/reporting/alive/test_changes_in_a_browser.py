@@ -34,7 +34,7 @@ def button(page: Any, name: str) -> Any:
 
 
 def state(page: Any) -> tuple[Any, ...]:
-    """Return what is seen: the pixels, their name, the chosen images, the units that are off."""
+    """Return the visible state: pixels, their name, the chosen images, the units that are off."""
     settle(page)
     return (
         pixels_of(page).round(2).tolist(),

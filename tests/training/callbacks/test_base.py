@@ -1,4 +1,4 @@
-"""Callbacks: which hooks a class may have, what it may ask for, and what its errors do."""
+"""Callbacks: their hooks, the arguments of these, and the consequences of errors."""
 
 import sys
 from typing import Any, ClassVar

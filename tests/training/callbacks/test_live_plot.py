@@ -12,7 +12,7 @@ from handloom import ConfigurationError, LivePlot
 
 
 class Cell:
-    """A stand-in for a cell of a notebook: it records what is displayed in it."""
+    """A stand-in for a cell of a notebook: it records the objects displayed in it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shown: list[str] = []

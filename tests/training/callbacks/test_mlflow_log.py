@@ -1,4 +1,4 @@
-"""MLflowLog: what MLflow's client finds is the history, and no server can end a training."""
+"""MLflowLog: MLflow's client finds the history, and no server can end a training."""
 
 import copy
 import pickle

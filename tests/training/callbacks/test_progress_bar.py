@@ -122,7 +122,7 @@ def test_findings_are_wrapped_at_words() -> None:
 
 
 def on_terminal_of(width: int, code: str, *arguments: str) -> str:
-    """Return what code writes to a terminal of a width."""
+    """Return the output of code to a terminal of a width."""
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, width))

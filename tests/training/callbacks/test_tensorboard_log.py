@@ -1,4 +1,4 @@
-"""TensorBoardLog: what TensorBoard's own reader finds is the history, whatever ended a training."""
+"""TensorBoardLog: TensorBoard's own reader finds the history, whatever ended a training."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""FileTable: what tables in files share, their path and names."""
+"""FileTable: the common part of tables in files, their path and names."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -37,7 +37,7 @@ class IdxSet(NamedTuple):
     ----------
     folder : Path
     prefix : str
-        What their names begin with, without the hyphen; empty for the names of MNIST.
+        The beginning of their names, without the hyphen; empty for the names of MNIST.
     files : dict
         The images and the labels of ``train`` and ``test``, as far as they exist.
     """

@@ -115,7 +115,7 @@ def has_images_suffix(path: Path) -> bool:
 
 
 def content_of_folder(folder: Path) -> str:
-    """Return what lies in a folder without class folders, and what to do, for a message."""
+    """Return the content of a folder without class folders, and the remedy, for a message."""
     files = [path for path in visible(folder) if not path.is_dir()]
     images = sum(map(has_images_suffix, files))
     if images:

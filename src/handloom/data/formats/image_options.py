@@ -104,7 +104,7 @@ class ImageOptions:
 
 
 def _check_test(test: object) -> None:
-    """Refuse what is no fraction between 0 and 1; percents and decimal commas get a hint."""
+    """Refuse anything but a fraction between 0 and 1; percents and decimal commas get a hint."""
     try:
         if 0.0 < require_number("test", test) < 1.0:
             return

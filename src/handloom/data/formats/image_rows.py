@@ -99,7 +99,7 @@ class ImageReader:
         return _CHANNELS[self._mode]
 
     def notes(self) -> list[str]:
-        """Return what a user should know: mixed modes, and skipped files."""
+        """Return notes for the user: mixed modes, and skipped files."""
         notes = []
         if len(self.modes) > 1 and not self.options.color:
             modes = [mode for mode in MODES if mode in self.modes]

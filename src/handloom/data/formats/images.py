@@ -296,7 +296,7 @@ def pixels_of(shape: tuple[int, int]) -> str:
 
 
 def too_many_pixels(shape: tuple[int, int], most: int) -> str:
-    """Return the message about an image of a size above a limit; with what helps."""
+    """Return the message about an image of a size above a limit, with the remedy."""
     count = shape[0] * shape[1]
     size = f"{pixels_of(shape)}, " if shape[0] > 1 else ""
     helps = (

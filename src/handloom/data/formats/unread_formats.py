@@ -1,4 +1,4 @@
-"""Formats of images that Pillow does not read, told by suffix or first bytes, and what helps."""
+"""Formats of images that Pillow does not read, told by suffix or first bytes, and the remedy."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -37,7 +37,7 @@ _SIGNATURES = {
 
 
 def unread_format(path: Path, suffixes_read: Collection[str]) -> str | None:
-    """Return what an image is and what helps, if its suffix is that of a format that is not read.
+    """Return format and remedy in words, if the suffix of an image is that of a format not read.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def unread_format(path: Path, suffixes_read: Collection[str]) -> str | None:
 
 
 def unread_content(path: Path) -> str | None:
-    """Return what a file is that Pillow does not read here, and the remedy; None if unknown."""
+    """Return format and remedy of a file that Pillow does not read here; None if unknown."""
     with path.open("rb") as file:
         start = file.read(32).lstrip(b"\xef\xbb\xbf")
     kind = next((name for begin, name in _SIGNATURES.items() if start.startswith(begin)), None)

@@ -48,7 +48,7 @@ def open_table(
 ) -> Splits:
     """Read a CSV or Parquet file, and split it into a training and a test part.
 
-    What becomes of its columns is learned from the training part alone; see
+    The encoding of its columns is learned from the training part alone; see
     `handloom.Dataset.from_frame`. A CSV file is text in UTF-8 (or in UTF-16 with a byte order
     mark, or in Windows-1252, which is told) whose first line names the columns; its cells are
     separated by commas, semicolons or tabs. A file may be larger than memory.
@@ -61,7 +61,7 @@ def open_table(
         The name of the target column.
     test : float or path
         The fraction of test rows, of every class; or another file, whose rows are the test rows,
-        encoded by what was learned of ``path``.
+        in the encoding of ``path``.
     seed : int
         The seed of the choice of test rows.
     task, embed, categorical, drop, drop_missing_targets, target_scaling, positive

@@ -68,7 +68,7 @@ def md5_sum(path: Path) -> str:
     OSError
         If the file cannot be read, or is a folder, a pipe or a device.
     """
-    size_of(path)  # refuses what could be read forever
+    size_of(path)  # refuses a device or pipe, which could be read forever
     with path.open("rb") as stream:
         # MD5 detects accidents here, not attacks: it is the published checksum.
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

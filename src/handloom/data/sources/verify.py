@@ -53,7 +53,7 @@ class Report:
 
     ``path`` and ``kind`` are None for a generated dataset, and ``files`` is empty unless they are
     IDX files. ``published`` is True if the rows are those of Fashion-MNIST, ``fingerprint`` is
-    their SHA-256, independent of the file format. ``notes`` say what was skipped, turned or
+    their SHA-256, independent of the file format. ``notes`` list files skipped, turned or
     converted. ``problems`` are warnings about readable but suspicious data; most datasets have
     none.
     """

@@ -1,8 +1,8 @@
 """The layers in inference as plain functions of arrays: they are written into exported files.
 
-Each computes what the layer's `forward` computes without training, from the same arrays by the same
-names, in the same order of operations. ``x`` has shape (n, ...), a row for each example; images
-have shape (n, c, y, x).
+Each is the layer's `forward` without training, from the same arrays by the same names, in the same
+order of operations. ``x`` has shape (n, ...), a row for each example; images have shape
+(n, c, y, x).
 """
 
 from typing import Any

@@ -76,7 +76,7 @@ class Runner:
         except ImportError:
             raise NotComparedError("the package onnxruntime is not installed") from None
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what goes wrong is raised too
+        options.log_severity_level = 4  # errors are raised too
         options.intra_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(

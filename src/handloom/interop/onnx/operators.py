@@ -199,7 +199,7 @@ def _flatten(step: Step) -> Made:
 
 
 def _reshape(step: Step) -> Made:
-    """Return the new shape of a row: 0 keeps a size, -1 stands for what is left of a row."""
+    """Return the new shape of a row: 0 keeps a size, -1 stands for the rest of a row."""
     step.expect(allowzero=0)
     rows, *sizes = step.array(0, 1).tolist() or [0]
     entries = prod(step.shape)

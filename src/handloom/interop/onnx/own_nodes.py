@@ -28,7 +28,7 @@ def add_own_nodes(graph: Graph, name: str, part: Any, x: str, shape: Shape, *, s
     shape : tuple of int
         The shape of a row of it.
     subject : str
-        What an error is about: ``"layer 2.mine"``.
+        The subject of errors: ``"layer 2.mine"``.
 
     Raises
     ------

@@ -47,7 +47,7 @@ class Step:
                 raise self.refuse(f"must have {name} {value!r}, got {actual!r}")
 
     def array(self, index: int, dimensions: int | None = None) -> npt.NDArray[Any]:
-        """Return a constant input with so many axes."""
+        """Return a constant input, with ``dimensions`` axes."""
         array = self.optional(index)
         if array is None:
             raise self.refuse(f"must have a constant as input {index + 1}, got none")

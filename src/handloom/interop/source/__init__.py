@@ -1,4 +1,4 @@
-"""Source: what every export as a Python file shares.
+"""Source: the common parts of all exports as Python files.
 
 `text` writes values and names of users safely into source code, `functions` the source of tested
 functions, `table` the encoder of raw rows, `description` the first lines of a file, `outputs` the

@@ -62,7 +62,7 @@ def classes_of(model: Model) -> tuple[str, ...]:
 
 
 def output_of(model: Model) -> str:
-    """Return what the model predicts, for people."""
+    """Return a description of the model's predictions, for people."""
     if model.binary_classes:
         return f"the probability of {printable(model.binary_classes[1])!r}"
     if model.predicts_classes:

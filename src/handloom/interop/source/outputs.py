@@ -1,4 +1,4 @@
-"""The source of what comes after the network: the names of its outputs, and their units."""
+"""The source of the lines after the network: the names of its outputs, and their units."""
 
 from handloom.data.table_target import TableTarget
 from handloom.interop.source.description import classes_of

@@ -1,4 +1,4 @@
-"""The source of the encoder of a table's raw rows: what a model learned of its columns, as code."""
+"""The source of the encoder of a table's raw rows: the encoding of a model's columns, as code."""
 
 from handloom.data.cells import MISSING_TEXTS
 from handloom.data.column_encoding import ColumnEncoding

@@ -1,7 +1,7 @@
 """The encoding of raw rows of a table, in plain Python: it is written into exported files.
 
-It does what `handloom.data.columns.Columns.encode` does with the cells of a CSV file, which are
-texts, and with Python values. Texts are read as the cells of a CSV file.
+It is `handloom.data.columns.Columns.encode` for the cells of a CSV file, which are texts, and for
+Python values. Texts are read as the cells of a CSV file.
 """
 
 from collections.abc import Sequence

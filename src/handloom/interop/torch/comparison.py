@@ -33,7 +33,7 @@ WITHOUT = "from_torch(module.state_dict(), network) takes the weights without a 
 def require_same_outputs(
     module: Any, layers: Sequence[Layer], shape: tuple[int, ...], arrays: Mapping[str, Array]
 ) -> None:
-    """Check on made-up rows that a module computes what layers compute with its weights.
+    """Check on made-up rows that a module and layers with its weights have the same outputs.
 
     Copies of both do it, in float64 on the CPU and in evaluation mode; neither is changed. A
     softmax, logarithm of a softmax, or sigmoid at the end may be on one side only. A module that

@@ -269,7 +269,7 @@ OTHERWISE = (
     " Build a network with layers that compute the same, and call from_torch(source, network) for "
     "the weights"
 )
-"""What to do in place of other modules."""
+"""Advice about all other modules."""
 
 ADVICE = {
     "LogSoftmax": " Leave it out: the loss of Handloom takes logits, and Model.predict applies the "
@@ -277,4 +277,4 @@ ADVICE = {
     "Embedding": " Its weights go into a network with handloom.Embedding, for the columns that "
     "hold indices: from_torch(module.state_dict(), network)",
 }
-"""What to do in place of some modules."""
+"""Advice about some modules."""

@@ -19,7 +19,7 @@ from handloom.parameters import Array
 from handloom.text import listed
 
 Modules = dict[str, dict[str, Any]]
-"""The arrays of each module, or what stands for them, by the name that they have in it."""
+"""The arrays of each module, or their placeholders, by their names in it."""
 
 
 def arrays_from(

@@ -77,7 +77,7 @@ class LineChart:
     key : str
         A word, unique among the charts of a section.
     title, caption : str
-        What is measured, and what is seen.
+        The quantity, and how to read the chart.
     y_label, x_label : str
         The axes.
     series : sequence of Series
@@ -295,7 +295,7 @@ class LineChart:
         )
 
     def _named(self) -> str:
-        """Return the title, with what is measured where it does not say it."""
+        """Return the title, with the quantity if it does not name it."""
         said = self.y_label.lower() in self.title.lower()
         return self.title if said else f"{self.title}: {self.y_label}"
 
@@ -347,7 +347,7 @@ def _inside(mark: Mark, x: Scale, y: Scale) -> bool:
 
 
 def _clipped(lines: list[Node]) -> Element:
-    """Return lines without what lies outside of the axes."""
+    """Return lines without their parts outside of the axes."""
     x, y = LEFT - OVERLAP, TOP - OVERLAP
     width = WIDTH - LEFT - RIGHT + 2 * OVERLAP
     height = HEIGHT - TOP - BOTTOM + 2 * OVERLAP

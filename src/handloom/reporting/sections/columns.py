@@ -1,4 +1,4 @@
-"""Columns: what was learned of each column of the training table."""
+"""Columns: the encoding of each column of the training table."""
 
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns

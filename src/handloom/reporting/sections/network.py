@@ -37,7 +37,7 @@ WORDS = {
     "embedding": "categories become learned vectors, other columns pass through",
     "residual": "adds its input to the output of its block",
 }
-"""What a layer does, by its kind."""
+"""Descriptions of layers by kind."""
 
 
 @dataclass(frozen=True)

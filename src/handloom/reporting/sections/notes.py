@@ -1,4 +1,4 @@
-"""Notes of the doctor: what the measurements of a training say about it."""
+"""Notes of the doctor: findings from the measurements of a training."""
 
 import math
 
@@ -176,7 +176,7 @@ _EXPLAINED = {
     "saturated": "the share of outputs where the derivative nearly vanishes. Some are usual; above "
     "half is a likely cause where the loss is high.",
 }
-"""What is measured, what is usual, and what is not; see `handloom.training.findings`. Dead units
+"""Quantities, with their usual and unusual values; see `handloom.training.findings`. Dead units
 have the number of rows for ``{}``."""
 
 

@@ -1,4 +1,4 @@
-"""Overview: what was trained, on what data, and how it ended."""
+"""Overview: the network, its data, and how its training ended."""
 
 import math
 
@@ -177,7 +177,7 @@ def _sentences(run: ReportedRun, *, last: bool) -> list[Node]:
 
 
 def _training_rows(run: ReportedRun) -> str:
-    """Return the number of training rows, and what their targets are.
+    """Return the number of training rows, and the type of their targets.
 
     Without a description the rows are those that a caller passed, of which a training may have held
     some out, or have used a part.

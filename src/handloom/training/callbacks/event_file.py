@@ -38,7 +38,7 @@ def append_events(path: Path, events: Iterable[Any]) -> None:
     ------
     OSError
         If they cannot be written. The file then ends in part of an event: it must not be used
-        any more, since readers ignore what would come after it.
+        any more, since readers ignore everything after it.
     """
     content = b"".join(_framed(event.SerializeToString()) for event in events)
     with path.open("r+b") as file:  # unlike "ab", it never creates a file

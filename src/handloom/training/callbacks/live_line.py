@@ -48,7 +48,7 @@ class LiveLine:
             console=Console(stderr=True),
             refresh_per_second=PER_SECOND,
             transient=not self.stays,
-            # what is printed to a file or a pipe stays there
+            # output to a file or a pipe stays there
             redirect_stdout=is_terminal(sys.stdout),
         )
 

@@ -1,4 +1,4 @@
-"""A run of MLflow: begun or continued, and sent what a training logs, as far as MLflow answers."""
+"""A run of MLflow: begun or continued, and sent metrics and options, as far as MLflow answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class MLflowRun:
-    """A run of MLflow. What fails is tried again by the next call of a method; none is quick.
+    """A run of MLflow. Failed requests are tried again by the next call of a method; none is quick.
 
     All methods are called in the same thread, to which MLflow's active run belongs.
 

@@ -110,7 +110,7 @@ class ReduceOnPlateau(Monitor):
         )
 
     def config(self) -> dict[str, object]:
-        """Return the options that decide when the rate is reduced, and to what."""
+        """Return the options that decide when and how far the rate is reduced."""
         return {
             **super().config(),
             "factor": self.factor,

@@ -104,7 +104,7 @@ def layout(
     left: float | None = None,
     elapsed: float | None = None,
 ) -> Line:
-    """Return the line of a bar for a width; what is least important is left out until it fits.
+    """Return the line of a bar for a width; the least important parts are left out until it fits.
 
     The order of importance is: epochs, bar, the first metric, the time left, the loss, the label,
     the other metrics, the time that has passed. Names are short unless all parts fit. The parts are

@@ -128,7 +128,7 @@ class TensorBoardLog(Callback):
             self._write(state, (record.epoch, values))
 
     def on_train_end(self, *, state: TrainingState) -> None:
-        """Write the reason of the end, and what could not be written before."""
+        """Write the reason of the end, and values that could not be written before."""
         with self._writing:
             history = state.history
             end = [
