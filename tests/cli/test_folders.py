@@ -148,7 +148,7 @@ def attacked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]]
             if pending:
                 pending.pop()()
 
-    monkeypatch.setattr("handloom.cli.train.Progress", Attacked)
+    monkeypatch.setattr("handloom.cli.run_training.Progress", Attacked)
     return pending.append
 
 

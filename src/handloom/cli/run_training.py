@@ -1,0 +1,162 @@
+"""A training in a run folder, as ``handloom train`` makes or resumes it."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import Any
+
+import typer
+
+from handloom import reports
+from handloom.cli.console import note, saved_results, wrote
+from handloom.cli.datasets import dataset_source, load_dataset
+from handloom.cli.logs import loggers
+from handloom.cli.ranks import part_of_training, path_on_ranks, sharing
+from handloom.cli.report import say_report
+from handloom.cli.runs import Describe
+from handloom.cli.train_results import end_with, show_results
+from handloom.data import Dataset, Splits
+from handloom.data.table_options import DataOptions, TableOptions
+from handloom.errors import DataError, DivergenceWarning
+from handloom.locks import HeldFolder
+from handloom.model import Model
+from handloom.parallel.mpi import Distributed, ranks_of
+from handloom.parallel.threads import default_threads
+from handloom.recipes import experiment
+from handloom.recipes.base import Experiment
+from handloom.secondary import Secondary
+from handloom.training import (
+    Checkpoints,
+    CSVLog,
+    GridPredictions,
+    LayerNorms,
+    Progress,
+    RunDescription,
+    RunFolder,
+)
+from handloom.training.boundary import has_grid
+from handloom.training.run_folder import REPORT
+from handloom.training.tables import test_rows_sum
+from handloom.training.triggers import trigger
+
+EVERY = "5m"
+"""The default of ``--checkpoint-every``."""
+
+
+@dataclass(frozen=True)
+class TrainingMode:
+    """How a command trains, whatever the settings of the training."""
+
+    checkpoint_every: str | None
+    _: KW_ONLY
+    report: bool
+    distributed: Distributed | None
+    logs: Mapping[str, Any]
+
+
+def train_in_folder(
+    folder: HeldFolder,
+    settings: Experiment,
+    data: str | None,
+    options: DataOptions,
+    mode: TrainingMode,
+    *,
+    resumed: RunFolder | None = None,
+) -> None:
+    """Train in a run folder, or resume its training; write the results, and show them.
+
+    Raises
+    ------
+    DataError
+        If the test rows of a resumed training have changed.
+    Exit
+        If training did not end well; see `handloom.cli.train_results.end_with`.
+    """
+    every = mode.checkpoint_every or EVERY
+    trigger(every)
+    splits = _loaded(data, options)
+    resume = resumed is not None
+    described = _described(settings, data, splits, options, mode, every)
+    run = RunFolder(folder, _description(described, resumed))
+    logs = loggers(run, mode.logs)
+    grids = _grids(splits.train)
+    describe = Describe(run, resumed=resume, fixed_length=settings.fixed_length)
+    checkpoints = Checkpoints(run, every=every, warn=note)
+    saving = Secondary("error", then="", tell=note)
+    path = path_on_ranks(data, run.description.data)
+    part = part_of_training(run.description.settings, path, options, resume=resume)
+    with warnings.catch_warnings(), sharing(mode.distributed, part):
+        warnings.simplefilter("ignore", DivergenceWarning)  # the command itself reports it
+        trained = experiment.train(
+            settings,
+            splits,
+            [describe, Progress(), CSVLog(run), LayerNorms(), *logs, *grids],
+            checkpoints=checkpoints,
+            resume=resume,
+            on_signal="finish",  # and an interruption
+            distributed=mode.distributed,
+            save=partial(_save, run, saving),
+        )
+    reports.write_run(run, settings.title, splits, trained, grids[0].frames if grids else None)
+    for log in logs:
+        log.log_test(trained.test)
+    with saved_results(run.path):
+        show_results(splits, trained, settings.training_loss)
+        wrote(run.path, run.contents())
+        if mode.report or (resume and (run.path / REPORT).exists()):  # a page of an earlier state
+            say_report(run.path, splits)
+    resumable = checkpoints.last_good is not None
+    end_with(trained, run.path, saved=not saving.failed, resumable=resumable)
+
+
+def _loaded(data: str | None, options: DataOptions) -> Splits:
+    """Return the dataset; an interruption meanwhile ends the command."""
+    try:
+        return load_dataset(data, options)
+    except KeyboardInterrupt:
+        note("interrupted: the training had not begun, and nothing was saved")
+        raise typer.Exit(130) from None
+
+
+def _described(
+    settings: Experiment,
+    data: str | None,
+    splits: Splits,
+    options: DataOptions,
+    mode: TrainingMode,
+    every: str,
+) -> dict[str, Any]:
+    """Return the entries of the description of the run."""
+    sharing_cores = ranks_of(mode.distributed).sharing_cores
+    return {
+        "settings": experiment.experiment_to_json(settings),
+        "data": dataset_source(data, splits),
+        "data_options": options.to_json(),
+        "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
+        "checkpoint_every": every,
+        "logs": dict(mode.logs),
+        "threads": settings.threads or default_threads(settings.lanes, sharing_cores),
+    }
+
+
+def _description(described: dict[str, Any], resumed: RunFolder | None) -> RunDescription:
+    """Return the description of a run; a resumed one must have the same test rows."""
+    description = RunDescription(**described)
+    if resumed is None:
+        return description
+    if resumed.description.test_rows not in (None, description.test_rows):
+        raise DataError(f"{description.data}: its test rows have changed since the training")
+    return resumed.description.resumed(**described)
+
+
+def _grids(train: Dataset) -> list[GridPredictions]:
+    """Return the callback that predicts a grid after each epoch, if rows have one or two inputs."""
+    if has_grid(train.input_shape, train.inputs.dtype, train.columns):
+        return [GridPredictions(train)]
+    return []
+
+
+def _save(run: RunFolder, saving: Secondary, model: Model) -> None:
+    with saving:
+        run.write_model(model)
