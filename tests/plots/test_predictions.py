@@ -83,6 +83,19 @@ class TestConfidentMistakes:
         ]
         assert figure.get_suptitle() == "pets-3: small\nthe most confident of 2 mistakes"
 
+    @pytest.mark.parametrize(
+        ("name", "caption"),
+        [
+            ("Ankle boot", "pred. Ankle boot\n> 99.9 %"),
+            ("a name too long for both", "pred. > 99.9 %\na name too long for both"),
+        ],
+    )
+    def test_a_caption_has_two_lines_if_its_name_is_long(self, name: str, caption: str) -> None:
+        wrong = evaluation(probabilities=[[0.0001, 0.9999, 0.0]], names=["a", name, "c"])
+        figure = render(plots.mistakes(wrong, dataset(rows=1), title="small"))
+        assert figure.axes[0].get_title() == caption
+        assert figure.axes[0].get_xlabel() == "true a 0.0 %"
+
     @pytest.mark.parametrize("shape", [(3, 9, 7), (4, 96, 64), (3, 700, 500)])
     def test_shows_colors(self, shape: tuple[int, ...], tmp_path: Path) -> None:
         inputs, targets = images(3, *shape), np.arange(3)

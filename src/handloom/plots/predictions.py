@@ -219,12 +219,14 @@ def mistakes(
     return figure
 
 
-def _caption(kind: str, name: str, percent: str = "") -> str:
+def _caption(kind: str, name: str, percent: str) -> str:
     """Return a caption of the width of a panel, of two lines if the name is long."""
-    line = f"{kind} {name} {percent}".rstrip()
-    if width(line, SMALL) <= PANEL:
-        return line
-    return f"{kind} {percent}".rstrip() + f"\n{fitted(name, PANEL, SMALL)}"
+    named = f"{kind} {name}"
+    if width(f"{named} {percent}", SMALL) <= PANEL:
+        return f"{named} {percent}"
+    if width(named, SMALL) <= PANEL:
+        return f"{named}\n{percent}"
+    return f"{kind} {percent}\n{fitted(name, PANEL, SMALL)}"
 
 
 def _percent(share: float) -> str:
