@@ -106,13 +106,13 @@ def machine(data: Dataset, threads: int) -> dict[str, object]:
 
 
 def contestants(job: Job) -> list[str]:
-    """Return who can run a job here."""
+    """Return the contestants that can run a job here."""
     names = [name for name in CONTESTANTS if missing(name) is None]
     return [name for name in names if name != "textbook" or job.batch_size is None]
 
 
 def learning(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:
-    """Compare losses after an epoch; times of somebody who learns something else mean little."""
+    """Compare losses after an epoch; only contestants with equal ones have comparable times."""
     results: dict[str, Any] = {}
     for job in (*FULL_BATCH, *MINI_BATCH):
         for name, check in CHECKS.items():

@@ -1,4 +1,4 @@
-"""Who runs in the benchmark: Handloom, the products alone, other libraries, the textbook.
+"""The contestants of the benchmark: Handloom, the products alone, other libraries, the textbook.
 
 A contestant is made for one job and then asked for one epoch at a time. It keeps its state between
 epochs, so that effects of training on speed (numbers that become tiny, for one) are measured too.
@@ -36,7 +36,7 @@ class Contestant(Protocol):
 
 @runtime_checkable
 class Checked(Contestant, Protocol):
-    """One whose weights are looked at; see `benchmarks.learning`."""
+    """A contestant whose weights are compared; see `benchmarks.learning`."""
 
     def weights(self) -> list[Array]:
         """Return weights and biases, layer by layer."""

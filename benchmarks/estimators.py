@@ -172,7 +172,7 @@ def fit(estimator: Any, parts: tuple[Array, Array, Array, Array]) -> tuple[float
 
 
 def compare(task: Task, seeds: int) -> list[Run]:
-    """Fit both on each seed; who is first changes from seed to seed."""
+    """Fit both on each seed; the first one changes from seed to seed."""
     kind = "MLPRegressor" if task.regression else "MLPClassifier"
     makers = {
         "theirs": getattr(sklearn.neural_network, kind),

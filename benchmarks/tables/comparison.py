@@ -15,7 +15,7 @@ REST = 0.3
 
 
 def contestants_of(source: Source) -> list[str]:
-    """Return who takes part: all, or those that need no categories."""
+    """Return the contestants: all, or those that need no categories."""
     return [name for name in CONTESTANTS if source.embed or "embedded" not in name]
 
 
