@@ -1,6 +1,7 @@
 """The protocol of the records: choices before looks, looks once, a log that only grows."""
 
 import json
+import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,14 +27,14 @@ from benchmarks.records.page import (
     row,
 )
 from benchmarks.records.protocol import Protocol, ProtocolError
-from benchmarks.records.runs import Run, once, trained, validated
+from benchmarks.records.runs import Run, checkpoints_of, once, trained, validated
 from benchmarks.records.settings import digest, settings_of
 from benchmarks.statistics import Interval
 
 from handloom import Dataset, Model, Sequential, silhouettes
 from handloom.recipes.recipe import Recipe, RecipeSettings
 from handloom.recipes.registry import RECIPES
-from handloom.training import Callback, Checkpoints, Trainer, TrainingState
+from handloom.training import Callback, Checkpoints, EpochRecord, Trainer, TrainingState
 
 ROOT = Path(__file__).parents[1]
 SHORT = replace(RECIPES["mlp-flash"], epochs=1)
@@ -164,39 +165,49 @@ def test_no_test_row_is_seen_before_the_last_seed(
 def test_a_stopped_training_goes_on_from_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps: list[int] = []
+    done: list[EpochRecord] = []
 
-    class Stop(Callback):
-        def on_step_end(self, state: TrainingState, measured: object) -> None:
-            steps.append(state.progress.steps)
-            if len(steps) == 4:
-                raise KeyboardInterrupt
+    class InterruptedOnce(Callback):
+        def on_epoch_end(self, state: TrainingState, record: EpochRecord) -> None:
+            done.append(record)
+            if len(done) == 2:
+                signal.raise_signal(signal.SIGINT)
 
-    def interruptible(
+    def with_interruption(
         self: RecipeSettings,
         network: Sequential,
         steps: int,
         checkpoints: Checkpoints | None = None,
     ) -> Trainer:
-        return trainer_of(self, network, steps, [Stop()], checkpoints)
+        return trainer_of(self, network, steps, [InterruptedOnce()], checkpoints)
 
     trainer_of = RecipeSettings.trainer
     train = silhouettes(1280, test_rows=20).train
-    recipe = replace(SHORT, epochs=2, batch_size=256)  # five steps an epoch
-    path, checkpoints = tmp_path / "seed-0.json", tmp_path / "seed-0.checkpoints"
-    run = partial(trained, recipe, train, 0, tmp_path / "seed-0", checkpoints)
-    monkeypatch.setattr(RecipeSettings, "trainer", interruptible)
-    with pytest.raises(KeyboardInterrupt):
-        once(path, run)
-    assert not path.exists()
-    assert checkpoints.exists()
-    figures = once(path, run)
-    assert steps == list(range(1, 11))  # none twice
-    assert figures.seconds > 0.0
-    assert not checkpoints.exists()
+    recipe = replace(SHORT, epochs=4, batch_size=256)
+    path = tmp_path / "seed-0.json"
+    run = partial(trained, recipe, train, 0, tmp_path / "seed-0", checkpoints_of(path))
+    with monkeypatch.context() as patch:
+        patch.setattr(RecipeSettings, "trainer", with_interruption)
+        with pytest.warns(UserWarning, match="SIGINT"), pytest.raises(KeyboardInterrupt):
+            once(path, run)
+        assert not path.exists()
+        figures = once(path, run)
+    assert [record.epoch for record in done] == [0, 1, 2, 3]  # none twice
+    assert figures.seconds == pytest.approx(sum(record.seconds for record in done))
+    assert len(figures.processes) == 2
+    assert once(path, run) == figures
+    assert not checkpoints_of(path).exists()
     trained(recipe, train, 0, tmp_path / "whole", tmp_path / "other")
     ours, whole = (Model.load(tmp_path / name) for name in ("seed-0", "whole"))
     np.testing.assert_array_equal(ours.logits(train.inputs), whole.logits(train.inputs))
+
+
+def test_checkpoints_of_a_finished_run_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "seed-0.json"
+    checkpoints_of(path).mkdir()  # its process was killed before it could
+    path.write_text('{"seconds": 1.0, "threads": 2}')
+    assert once(path, lambda: Run(2.0, 2)) == Run(1.0, 2)
+    assert not checkpoints_of(path).exists()
 
 
 def test_candidates_have_the_same_held_out_rows(monkeypatch: pytest.MonkeyPatch) -> None:

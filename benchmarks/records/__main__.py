@@ -3,9 +3,9 @@
 ``choose RECIPE`` compares the configurations of `benchmarks.records.candidates` on paired seeds of
 validation splits and logs the choice; ``keep RECIPE --because REASON`` logs that a recipe stays as
 it is. ``look RECIPE`` trains the chosen recipe on all training rows and evaluates the test set
-once. ``page`` writes the tables of ``docs/records.md``. A stopped command goes on where it was,
-also within a training. ``--trial`` tries everything on a few generated images, with a log of its
-own.
+once. ``page`` writes the tables of ``docs/records.md``. A stopped command goes on from its last
+checkpoint, also within a training; one of PyTorch begins again. ``--trial`` tries everything on a
+few generated images, with a log of its own.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from benchmarks.records.log import Log
 from benchmarks.records.page import choices_table, earlier_table, looks_table, write
 from benchmarks.records.protocol import FEWEST_SEEDS, Protocol, ProtocolError, shown
 from handloom import fashion_mnist, silhouettes
+from handloom.errors import HandloomError
 from handloom.recipes.registry import RECIPES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
                 points = f"{100 * mean:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
                 print(f"{label} minus {CURRENT}: {points} points")
         print(f"{options.recipe}: {entry['chosen'] or CURRENT}; {entry['reason']}")
-    except (ProtocolError, KeyError) as error:
+    except (ProtocolError, HandloomError, KeyError) as error:
         sys.exit(str(error))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 Entry = dict[str, Any]
 START = "start"
-"""The entry of the first line in place of the digest of the line before."""
+"""The value in the first line in place of the digest of the line before."""
 
 
 class Log:

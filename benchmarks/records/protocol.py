@@ -274,6 +274,7 @@ def _figures(accuracies: list[float], runs: list[Run]) -> dict[str, Any]:
         "accuracies": accuracies,
         "seconds": [run.seconds for run in runs],
         "threads": [run.threads for run in runs],
+        "processes": [run.processes for run in runs],
     }
 
 

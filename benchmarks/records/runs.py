@@ -1,16 +1,17 @@
 """Trainings of a recipe, a file for each seed: those that are there are not run again.
 
-A training writes checkpoints beside its file, so that it goes on where it was stopped.
+A training writes checkpoints beside its file, and goes on from the last one if it was stopped.
 """
 
 import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records.log import commit
 from handloom.data.dataset import Dataset, Splits
 from handloom.files import write_text
 from handloom.model import Model
@@ -32,13 +33,17 @@ class Run:
     seconds : float
         The training time.
     threads : int
+        Those of the last process that trained.
     accuracy : float or None
         That of the held-out rows; None for a training on all rows, which is evaluated later.
+    processes : list of dict
+        The commit and the threads of each process that trained, in order.
     """
 
     seconds: float
     threads: int
     accuracy: float | None = None
+    processes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def fingerprint(splits: Splits) -> str:
@@ -52,11 +57,12 @@ def fingerprint(splits: Splits) -> str:
 
 
 def once(path: Path, run: Callable[[], Run]) -> Run:
-    """Return the run in a file, which is written if it is not there, in place of checkpoints."""
+    """Return the run in a file; if it is not there, train, write it and remove the checkpoints."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(asdict(run())) + "\n")
-        shutil.rmtree(checkpoints_of(path), ignore_errors=True)
+    if (checkpoints := checkpoints_of(path)).exists():  # also after a kill right here
+        shutil.rmtree(checkpoints)
     return Run(**json.loads(path.read_text()))
 
 
@@ -72,11 +78,11 @@ def validated(recipe: Recipe, train: Dataset, seed: int, checkpoints: Path) -> R
     """
     rows, held_out = train.split(FRACTION, Stream(seed))
     model, run = _trained(recipe, rows, seed, checkpoints)
-    return Run(run.seconds, run.threads, evaluate(model, held_out).accuracy)
+    return replace(run, accuracy=evaluate(model, held_out).accuracy)
 
 
 def trained(recipe: Recipe, train: Dataset, seed: int, folder: Path, checkpoints: Path) -> Run:
-    """Train on all training rows and save the model, which nobody evaluates yet."""
+    """Train on all training rows and save the model, which is evaluated later."""
     model, run = _trained(recipe, train, seed, checkpoints)
     model.save(folder)
     return run
@@ -95,10 +101,25 @@ def _trained(recipe: Recipe, rows: Dataset, seed: int, checkpoints: Path) -> tup
     network = settings.build(rows)
     steps = settings.steps(rows, network)
     trainer = settings.trainer(network, steps, checkpoints=Checkpoints(checkpoints))
+    processes = _processes(checkpoints)
     history = trainer.fit(rows, resume=True)
     if history.stop_reason is StopReason.INTERRUPTED:
         raise KeyboardInterrupt  # half a training is no figure
-    return trainer.model(), Run(float(history["seconds"].sum()), default_threads())
+    run = Run(float(history["seconds"].sum()), default_threads(), processes=processes)
+    return trainer.model(), run
+
+
+def _processes(checkpoints: Path) -> list[dict[str, Any]]:
+    """Return commit and threads of all processes that train, with this one, as kept in a file.
+
+    A resume does not compare the code of the library: the log shows whether it was the same.
+    """
+    path = checkpoints / "processes.json"
+    processes = json.loads(path.read_text()) if path.exists() else []
+    processes.append({"commit": commit(), "threads": default_threads()})
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(processes) + "\n")
+    return list(processes)
 
 
 def differing(first: dict[str, Any], second: dict[str, Any]) -> list[str]:

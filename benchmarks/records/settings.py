@@ -8,7 +8,7 @@ from handloom.network import Sequential
 from handloom.recipes.recipe import Recipe
 
 STEPS = 1000
-"""Schedules are compared over so many steps."""
+"""The number of steps over which schedules are compared."""
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
