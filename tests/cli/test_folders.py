@@ -148,7 +148,7 @@ def attacked(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]]
             if pending:
                 pending.pop()()
 
-    monkeypatch.setattr("handloom.cli.run_training.Progress", Attacked)
+    monkeypatch.setattr("handloom.cli.training.Progress", Attacked)
     return pending.append
 
 
@@ -222,7 +222,7 @@ def test_two_runs_in_one_folder_are_both_whole(
         os.kill(process.pid, signal.SIGSTOP)
         if attack == "deleted":
             shutil.rmtree(out)
-        else:  # somebody who cleans up: all but the lock, which then is another's
+        else:  # a cleanup of all but the lock, which then is another's
             (out / LOCK).unlink()
             for path in out.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -109,7 +109,7 @@ def test_the_epochs_of_an_interrupted_training_are_those_done(
             if record.epoch == 1:
                 state.stop(StopReason.INTERRUPTED)
 
-    monkeypatch.setattr("handloom.cli.run_training.LayerNorms", AfterTwo)
+    monkeypatch.setattr("handloom.cli.training.LayerNorms", AfterTwo)
     ended = handloom("train", "--data", tiny_folder, *OVERFITS, "--out", tmp_path / "run")
     assert ended.status == 130
     assert "of the 2 done, with the lowest validation loss" in " ".join(ended.out.split())

@@ -76,7 +76,7 @@ def test_an_interruption_while_the_data_are_read_says_that_nothing_was_trained(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("handloom.cli.run_training.load_dataset", interrupted)
+    monkeypatch.setattr("handloom.cli.training.load_dataset", interrupted)
     data, out = houses / "houses.csv", tmp_path / "run"
     ended = handloom("train", "--data", data, *REGRESSION, "--out", out)
     assert ended.status == 130

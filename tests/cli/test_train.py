@@ -343,7 +343,7 @@ def test_a_training_that_was_interrupted_before_its_first_step_is_resumed(
     monkeypatch.chdir(tmp_path)
     options = ["train", "--data", str(tiny_folder), "--epochs", "1", "--hidden", "8"]
     with monkeypatch.context() as cut:
-        cut.setattr("handloom.cli.run_training.LayerNorms", Cut)
+        cut.setattr("handloom.cli.training.LayerNorms", Cut)
         assert run([*options, "--out", "cut"]) == 130
     assert run(["train", "--resume", "cut"]) == 0
     assert run([*options, "--out", "whole"]) == 0

@@ -142,7 +142,7 @@ def _first_rows(path: str, columns: Columns) -> MemoryTable:
 
 
 def _say_written(model: Model, exported: Exported, rows: str) -> None:
-    """Print the paths of the files, inputs and outputs, the comparison, and how to use them."""
+    """Print paths and sizes of the files, inputs, outputs, the comparison, and the lines to use."""
     for path in (exported.path, *exported.other_files):
         say(f"Wrote {short(path)} ({path.stat().st_size:,} bytes)")
     compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"

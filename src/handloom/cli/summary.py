@@ -14,7 +14,7 @@ from handloom.training.run_folder import RunFolder, is_run
 def summary(run: Run) -> None:
     """Show a trained network: layers, shapes, parameters.
 
-    Of a run also the backend of its steps, and its end; of a table, the encoding of its columns.
+    Of a run also the backend, and why training ended; of a table, the encoding of its columns.
 
     Example: handloom summary runs/train-1
     """

@@ -25,9 +25,9 @@ from handloom.cli.options import (
     refuse_other_options,
 )
 from handloom.cli.ranks import Distribute, checked_distributed
-from handloom.cli.run_training import EVERY, TrainingMode, train_in_folder
 from handloom.cli.runs import experiment_of
 from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
+from handloom.cli.training import EVERY, TrainingMode, train_in_folder
 from handloom.data.table_options import DataOptions, TableOptions
 from handloom.errors import ModelError
 from handloom.locks import only_writer

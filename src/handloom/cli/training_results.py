@@ -89,8 +89,8 @@ def _caption(history: History) -> str:
     return caption
 
 
-def end_with(trained: Trained, run: Path, *, saved: bool, resumable: bool) -> None:
-    """Return if the training ended well and its model is saved; otherwise say why not, and exit.
+def exit_unless_successful(trained: Trained, run: Path, *, saved: bool, resumable: bool) -> None:
+    """Exit with the status of a training that failed, with a message; return if all is well.
 
     Parameters
     ----------
@@ -99,14 +99,15 @@ def end_with(trained: Trained, run: Path, *, saved: bool, resumable: bool) -> No
     run : path
         The run folder to resume the training from.
     saved : bool
-        Whether the model is in its folder; else the status is 1 after an interruption too.
+        Whether the model is in its folder; a message has been printed if it is not.
     resumable : bool
-        Whether there is a checkpoint; the same.
+        Whether there is a checkpoint to resume from.
 
     Raises
     ------
     Exit
-        With 130 after an interruption, and with 1 after a divergence or if nothing was saved.
+        With 130 after an interruption, if model and checkpoint are saved; with 1 after any other,
+        after a divergence, or if the model is not saved.
     """
     history, loss = trained.history, trained.test.loss
     if history.stop_reason is StopReason.INTERRUPTED:

@@ -15,7 +15,7 @@ from handloom.cli.logs import loggers
 from handloom.cli.ranks import part_of_training, path_on_ranks, sharing
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe
-from handloom.cli.train_results import end_with, show_results
+from handloom.cli.training_results import exit_unless_successful, show_results
 from handloom.data import Dataset, Splits
 from handloom.data.table_options import DataOptions, TableOptions
 from handloom.errors import DataError, DivergenceWarning
@@ -46,7 +46,7 @@ EVERY = "5m"
 
 @dataclass(frozen=True)
 class TrainingMode:
-    """How a command trains, whatever the settings of the training."""
+    """Options of the command that are no settings of the training."""
 
     checkpoint_every: str | None
     _: KW_ONLY
@@ -71,17 +71,17 @@ def train_in_folder(
     DataError
         If the test rows of a resumed training have changed.
     Exit
-        If training did not end well; see `handloom.cli.train_results.end_with`.
+        As `handloom.cli.training_results.exit_unless_successful`.
     """
     every = mode.checkpoint_every or EVERY
     trigger(every)
     splits = _loaded(data, options)
     resume = resumed is not None
-    described = _described(settings, data, splits, options, mode, every)
-    run = RunFolder(folder, _description(described, resumed))
-    logs = loggers(run, mode.logs)
-    grids = _grids(splits.train)
+    entries = _description_entries(settings, data, splits, options, mode, every)
+    run = RunFolder(folder, _description(entries, resumed))
     describe = Describe(run, resumed=resume, fixed_length=settings.fixed_length)
+    logs, grids = loggers(run, mode.logs), _grids(splits.train)
+    callbacks = [describe, Progress(), CSVLog(run), LayerNorms(), *logs, *grids]
     checkpoints = Checkpoints(run, every=every, warn=note)
     saving = Secondary("error", then="", tell=note)
     path = path_on_ranks(data, run.description.data)
@@ -91,7 +91,7 @@ def train_in_folder(
         trained = experiment.train(
             settings,
             splits,
-            [describe, Progress(), CSVLog(run), LayerNorms(), *logs, *grids],
+            callbacks,
             checkpoints=checkpoints,
             resume=resume,
             on_signal="finish",  # and an interruption
@@ -107,7 +107,7 @@ def train_in_folder(
         if mode.report or (resume and (run.path / REPORT).exists()):  # a page of an earlier state
             say_report(run.path, splits)
     resumable = checkpoints.last_good is not None
-    end_with(trained, run.path, saved=not saving.failed, resumable=resumable)
+    exit_unless_successful(trained, run.path, saved=not saving.failed, resumable=resumable)
 
 
 def _loaded(data: str | None, options: DataOptions) -> Splits:
@@ -119,7 +119,7 @@ def _loaded(data: str | None, options: DataOptions) -> Splits:
         raise typer.Exit(130) from None
 
 
-def _described(
+def _description_entries(
     settings: Experiment,
     data: str | None,
     splits: Splits,
@@ -128,7 +128,6 @@ def _described(
     every: str,
 ) -> dict[str, Any]:
     """Return the entries of the description of the run."""
-    sharing_cores = ranks_of(mode.distributed).sharing_cores
     return {
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
@@ -136,27 +135,29 @@ def _described(
         "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
         "checkpoint_every": every,
         "logs": dict(mode.logs),
-        "threads": settings.threads or default_threads(settings.lanes, sharing_cores),
+        "threads": settings.threads
+        or default_threads(settings.lanes, ranks_of(mode.distributed).sharing_cores),
     }
 
 
-def _description(described: dict[str, Any], resumed: RunFolder | None) -> RunDescription:
-    """Return the description of a run; a resumed one must have the same test rows."""
-    description = RunDescription(**described)
+def _description(entries: dict[str, Any], resumed: RunFolder | None) -> RunDescription:
+    """Return the description of a run; refuse a resumed one whose test rows have changed."""
+    description = RunDescription(**entries)
     if resumed is None:
         return description
     if resumed.description.test_rows not in (None, description.test_rows):
         raise DataError(f"{description.data}: its test rows have changed since the training")
-    return resumed.description.resumed(**described)
+    return resumed.description.resumed(**entries)
 
 
 def _grids(train: Dataset) -> list[GridPredictions]:
-    """Return the callback that predicts a grid after each epoch, if rows have one or two inputs."""
+    """Return a callback that predicts a grid after each epoch, in a list; empty for other rows."""
     if has_grid(train.input_shape, train.inputs.dtype, train.columns):
         return [GridPredictions(train)]
     return []
 
 
 def _save(run: RunFolder, saving: Secondary, model: Model) -> None:
+    """Write the model; a failure is told, and the results are shown all the same."""
     with saving:
         run.write_model(model)
