@@ -208,7 +208,7 @@ print(json.dumps([seconds, peak_memory()]))
 
 ROW_COUNTS = (1_000, 10_000, 60_000, 600_000)
 MANY_ROWS = 1_000_000
-"""From so many rows on, one process makes two epochs; below, three make three each."""
+"""From this number of rows on, one process makes two epochs; below, three make three each."""
 
 
 def rows(data: Dataset, threads: int, rounds: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from handloom import plots
 from handloom.plots.figure import COLORS, DARK, LIGHT, MARKERS, SMALL, drawing, new_figure
 
 PARTS = {"full batch": "all cores", "mini-batch": "all cores", "one core": "one core"}
-"""The parts of the results that have epochs of jobs, and their machines."""
+"""The parts of the results that have epochs of jobs, and the cores of each."""
 
 DRAWN = {
     FUSED: "Handloom, fused backend",

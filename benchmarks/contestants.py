@@ -27,10 +27,10 @@ from handloom.parallel.pool import SERIAL, matmul
 
 
 class Contestant(Protocol):
-    """A library that trains for one epoch at a time."""
+    """A program that makes one epoch at a time."""
 
     def epoch(self) -> Spent | None:
-        """Go through all rows once; return the time, if that of the call is longer."""
+        """Go through all rows once; return the time, or None for that of the whole call."""
         ...
 
 

@@ -285,7 +285,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for name in ("MLPClassifier", "MLPRegressor"):  # so that no timed fit imports them
+    for name in ("MLPClassifier", "MLPRegressor"):  # so that no timed fit loads modules
         for home in (sklearn.neural_network, handloom):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

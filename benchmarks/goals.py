@@ -1,4 +1,4 @@
-"""The goals of Handloom's speed, and the figures of one run of the benchmark beside them."""
+"""The goals for speed, accuracy and memory, beside the figures of one run."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

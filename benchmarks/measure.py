@@ -50,7 +50,7 @@ def in_turn(
     Parameters
     ----------
     calls : mapping of str to callable
-        The time of a call that returns `Spent` is that.
+        Calls to time; the time of one that returns a `Spent` is that.
     rounds : int
         How many rounds count.
     repeat : int

@@ -29,7 +29,7 @@ from handloom.studies.reference import MODELS, STEPS
 Array = npt.NDArray[Any]
 NAMES = ("sgd", "momentum", "adam")
 KEEP = 25
-"""Weights are kept after so many epochs."""
+"""The number of epochs after which weights are kept."""
 
 L2 = 5e-4
 COLUMNS = ["epoch", "rate", "loss", "penalty"]

@@ -127,7 +127,7 @@ def constants_table(comparisons: list[Comparison]) -> str:
 
 
 def sizes_table(comparisons: list[Comparison]) -> str:
-    """Return a Markdown table of the consequences for two layers and Adam.
+    """Return a Markdown table of predicted steps of two layers with Adam.
 
     The last columns are extrapolated: the rate grows with the cores, the latency stays, and the
     bandwidth stays (first figure) or grows too (second).

@@ -13,7 +13,7 @@ Step = Callable[[float], None]
 
 
 def translated_optimizer(ours: Optimizer, network: Any) -> Step:
-    """Return an optimizer that steps a network of PyTorch's as one of ours would.
+    """Return a function that steps a network of PyTorch's as one of our optimizers would.
 
     Raises
     ------

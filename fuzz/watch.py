@@ -1,4 +1,4 @@
-"""Forbidden acts of a reader, whatever its file, and a watch for them: memory, programs, paths."""
+"""Acts that no file may cause in a reader, and the watch: memory, programs, paths, pickles."""
 
 import ast
 import os
@@ -27,7 +27,7 @@ From version 3.12 on it looks for the line even where the source came from no fi
 
 
 class FindingError(Exception):
-    """A file made a reader act as none may."""
+    """A reader did a forbidden act."""
 
 
 class Watch:
@@ -93,7 +93,7 @@ def _from_parser(error: BaseException) -> bool:
 
 
 def limit_memory(most: int) -> tuple[int, int]:
-    """Let this process have so many bytes more than it has now; return the limits before."""
+    """Limit this process to ``most`` bytes more than it has now; return the limits before."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + most, before[1]))

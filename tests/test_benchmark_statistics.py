@@ -1,4 +1,4 @@
-"""The statistics of the benchmarks are SciPy's, and their intervals have their coverage."""
+"""The statistics of the benchmarks are SciPy's, and their intervals have the stated coverage."""
 
 import math
 

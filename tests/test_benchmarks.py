@@ -1,4 +1,4 @@
-"""The benchmark: contestants learn the same weights, times become goals, and recipes reuse runs."""
+"""The benchmark: contestants reach the same loss, times become goals, and recipes reuse runs."""
 
 import math
 from pathlib import Path

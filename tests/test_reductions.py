@@ -14,7 +14,7 @@ from handloom.reductions import column_sums, row_maxima, row_sums
 def test_reductions_are_those_of_numpy(dtype: Any, shape: tuple[int, int], order: Any) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(dtype, order=order)
     close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-4}
-    total = np.full(shape[1], np.nan, dtype)  # whatever was there is written over
+    total = np.full(shape[1], np.nan, dtype)  # overwritten
     column_sums(x, total)
     np.testing.assert_allclose(total, x.sum(axis=0), **close)
     np.testing.assert_allclose(row_sums(x), x.sum(axis=1, keepdims=True), **close)

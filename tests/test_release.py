@@ -1,4 +1,4 @@
-"""The release check: it tries the versions that pyproject.toml names, and names the failures."""
+"""The release check: the versions that pyproject.toml names, and the files of an sdist."""
 
 import subprocess
 from pathlib import Path

@@ -21,7 +21,7 @@ from benchmarks.ranks.report import draw, tables, with_tables
 from handloom.parallel.threads import default_threads
 
 PARTS = {"messages": (2, 3, 4), "sums": (2,), "trainings": (2,), "costs": (1,)}
-"""A measurement, and the ranks that make it."""
+"""The measurements, each with its numbers of ranks."""
 
 
 def measure(part: str, ranks: int, rounds: int) -> Any:

@@ -31,7 +31,7 @@ class Traffic(NamedTuple):
 
 
 class Link(Protocol):
-    """How long a message takes, if each rank sends or receives at most so many bytes."""
+    """How long a message takes, if each rank sends or receives at most a number of bytes."""
 
     def seconds(self, nbytes: float, ranks: int) -> float:
         """Return the time of a message of all ranks to all."""

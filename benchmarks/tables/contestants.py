@@ -113,7 +113,7 @@ class Embedded(Settings):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A prediction of the test rows, and its cost.
+    """A prediction of the test rows, and the cost of the fit.
 
     Attributes
     ----------

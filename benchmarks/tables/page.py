@@ -125,7 +125,7 @@ def page(sources: Sequence[Source], results: Results) -> str:
 
 
 def _machine(results: Sequence[dict[str, Any]]) -> str:
-    """Return the machine of the results."""
+    """Return the machine and the versions of the results, in words."""
     first = results[0]
     versions = first["environment"]["versions"]
     packages: dict[str, str] = {}

@@ -15,7 +15,7 @@ from benchmarks.tables.sources import Source
 from handloom import Model
 
 EVERY = 5
-"""One of so many rows is a new row, without its target."""
+"""The number of rows of which one is a new row, without its target."""
 
 PROGRESS = "training  "
 """The beginning of the lines of progress."""

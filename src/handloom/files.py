@@ -336,7 +336,7 @@ def remove_set(folder: Path, *names: str) -> None:
     Parameters
     ----------
     folder : path
-        A folder without another saver.
+        A folder to which no saver writes.
     *names : str
         The names of the files of the set.
     """

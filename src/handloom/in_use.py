@@ -1,4 +1,4 @@
-"""Objects in use: those that a training changes are refused to another until it has ended."""
+"""Objects in use: those that a training changes are refused to others until it has ended."""
 
 import os
 from collections.abc import Iterable, Iterator

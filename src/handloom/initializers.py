@@ -181,7 +181,7 @@ def initializer(value: str | dict[str, object] | Initializer) -> Initializer:
 
 
 def _checked(value: object) -> Initializer:
-    """Return an initializer; refuse a class, and anything but a function."""
+    """Return an initializer; refuse a class, and anything that cannot be called."""
     refuse_class("an initializer", value)
     if not callable(value):
         raise ConfigurationError(

@@ -122,7 +122,7 @@ def test_a_search_hands_a_signal_on(monkeypatch: pytest.MonkeyPatch) -> None:
             search.fit(X, y)
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert heard == [search.score(X, y)]  # of the trained network
+    assert heard == [search.score(X, y)]  # the handler saw the trained network
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_it_is_announced_where_no_cache_can_be_kept(calls: list[str]) -> None:
 def test_a_block_that_compiles_nothing_is_not_announced(calls: list[str]) -> None:
     with watching(lambda: calls.append("begin"), lambda: calls.append("end")):
         pass
-    begins()  # nobody watches
+    begins()  # without a watcher
     assert calls == []
 
 

@@ -1,4 +1,4 @@
-"""The memory of a reader is bounded, in bytes, pixels and numbers."""
+"""The input of a reader is bounded, in bytes, pixels and numbers."""
 
 import math
 import os

@@ -27,7 +27,7 @@ def generator(seed: int = 0) -> np.random.Generator:
 
 
 def dropped(layer: Dropout, shape: tuple[int, ...], seed: int = 0) -> npt.NDArray[np.bool_]:
-    """Return which of so many entries a training pass drops."""
+    """Return which entries of a shape a training pass drops."""
     return np.asarray(layer.forward(np.ones(shape), training=True, rng=generator(seed)) == 0.0)
 
 

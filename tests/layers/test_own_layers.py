@@ -1,4 +1,4 @@
-"""Messages about layers of a user's own, and about layers that a user changes."""
+"""A user's own or changed layers: their training, their files, messages about mistakes."""
 
 import copy
 from pathlib import Path

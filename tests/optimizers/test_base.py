@@ -19,7 +19,7 @@ from handloom.parameters import Parameters, ParameterSpec
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 @pytest.mark.slow
 def test_an_update_shared_by_threads_is_the_update(name: str) -> None:
-    """Whatever is cut in pieces is covered once; every rule gets the same gradient twice."""
+    """Vectors that are cut in pieces are covered once; every rule gets the same gradient twice."""
     rows = UPDATE_CUT_WEIGHTS // 64 + 1
     specs = {
         "weights": ParameterSpec((rows, 64), Zeros()),

@@ -15,7 +15,7 @@ DATA = features()
 
 
 def moves(clip_norm: float | None) -> list[Float64]:
-    """Return the change by each of some steps at a rate of 1: the gradient that it took."""
+    """Return the vector that each of some steps at a rate of 1 subtracts: its gradient."""
     made = network(DATA, dtype=np.float64, l2=0.01)
     moved: list[Float64] = []
 

@@ -1,4 +1,4 @@
-"""Reading runs: parts that are missing or of another kind are named, and no path is shown."""
+"""Reading runs: parts that are there are shown, missing or other ones named, and no path."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Checkpoints: their contents, of a single training, and only of weights that are good."""
+"""Checkpoints: their contents, written by one training alone, and only of good weights."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The state that a callback gets can be copied and pickled; a copy is independent."""
+"""The objects that hooks get can be copied and pickled; a copy is independent."""
 
 import copy
 import io

@@ -1,4 +1,4 @@
-"""Steps run several at a call; the cuts between calls, and their reasons, change nothing."""
+"""Steps run several at a call; where calls are cut or end changes no result."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Wrong arguments get an error with the right ones; obvious short forms work."""
+"""Wrong arguments get an error that names the right ones; obvious short forms work."""
 
 from collections.abc import Callable
 from types import SimpleNamespace

@@ -98,7 +98,7 @@ class Flip:
         return FlipImages()
 
     def add_to(self, moves: Moves, draw: Draw) -> None:
-        """Mirror moved images in place; their free space changes sides too."""
+        """Mirror moved images in place; the zeros at one side are then at the other."""
         mirrored = self._mirrored(len(moves), draw)
         moves[:, MIRRORED] ^= mirrored
         moves[mirrored, LEFT] *= -1

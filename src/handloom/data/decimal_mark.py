@@ -1,4 +1,4 @@
-"""DecimalMark: the decimal mark of the numbers in a CSV file, kept with its encoding."""
+"""DecimalMark: the decimal mark of the numbers in a CSV file, a part of `Columns`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self

@@ -1,4 +1,4 @@
-"""The parameters ``categorical_features`` and ``categorical_encoding``, and their encoding."""
+"""The encoding that ``categorical_features`` and ``categorical_encoding`` choose."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

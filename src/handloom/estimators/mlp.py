@@ -87,7 +87,7 @@ class MLPClassifier(Classifier):
         The columns that hold categories, as in scikit-learn's ``HistGradientBoostingClassifier``: a
         mask, names or indices; with ``"from_dtype"`` all columns of texts, and those of a dtype of
         categories. With any of these, rows are a frame or an array as it is: the encoding learned
-        from the training rows is kept in ``columns_``, and is that of all other rows. Numbers and
+        from the training rows is kept in ``columns_``, and applied to all other rows. Numbers and
         booleans are standardized; missing values become the mean and, if training rows have
         some, 1 in a column of their own. An unseen category counts as none of the known ones, with
         a `DataWarning`. By default rows hold numbers, and are taken as they are.

@@ -1,4 +1,4 @@
-"""The cache of compiled code: files that save a process from compiling again the code of another.
+"""The cache of compiled code: files by which a process uses the code that another compiled.
 
 They are in the directory that the environment variable ``HANDLOOM_CACHE`` names or, without it,
 where Numba keeps those of any package: in the first that can be written of ``NUMBA_CACHE_DIR``, the

@@ -36,8 +36,8 @@ CLIP                 the largest norm of the gradient; 0 for none
 PER_ROW              1 if penalties are divided by the total weight
 DECAY                the weight decay
 AVERAGE_DECAY        the decay of the average of the weights
-CLIP_FACTOR          the factor of the gradient of the step
-SHRINK               the factor of decaying weights in the step
+CLIP_FACTOR          the factor that multiplies the gradient of the step
+SHRINK               the factor that multiplies decaying weights in the step
 AVERAGE_WEIGHT       the weight of the step in the average
 OPTION1, ...         the options of the optimizer, see below
 PROXIMAL             the strength of the proximal step

@@ -77,7 +77,7 @@ def run_steps(plan, cells, own):  # type: ignore[no-untyped-def]
 
 @compiled_inner
 def _begin_phase(plan, step, phase):  # type: ignore[no-untyped-def]
-    """Write the tables that the parts of a phase read; return whether the step may go on."""
+    """Write the values that the parts of a phase read; return whether the step may go on."""
     plan.header[field.STEP], plan.header[field.PHASE] = step, phase
     if phase == 0:
         plan.settings[field.TOTAL_WEIGHT] = _total_weight(plan, step)

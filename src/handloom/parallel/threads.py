@@ -182,7 +182,7 @@ class Threads(Pool):
         tasks = [_Task(call) for call in calls]
         try:
             self._share(tasks)
-        except BaseException:  # such as Ctrl-C: the calls must not write to later arrays
+        except BaseException:  # such as Ctrl-C: calls must not write to memory that is used again
             for task in tasks:
                 task.cancel()
             raise

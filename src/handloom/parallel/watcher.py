@@ -126,7 +126,7 @@ class Watcher:
                 return
 
     def _handle(self, key: selectors.SelectorKey) -> None:
-        """Handle the messages of a socket."""
+        """Handle an event of a socket: a connection, a message or its end."""
         if key.fileobj is self._listener:
             self._accept()
         elif key.fileobj is self._rank_0.connection:

@@ -222,11 +222,9 @@ def mistakes(
 def _caption(kind: str, name: str, percent: str) -> str:
     """Return a caption of the width of a panel, of two lines if the name is long."""
     named = f"{kind} {name}"
-    if width(f"{named} {percent}", SMALL) <= PANEL:
-        return f"{named} {percent}"
-    if width(named, SMALL) <= PANEL:
-        return f"{named}\n{percent}"
-    return f"{kind} {percent}\n{fitted(name, PANEL, SMALL)}"
+    if width(line := f"{named} {percent}", SMALL) <= PANEL:
+        return line
+    return f"{fitted(named, PANEL, SMALL)}\n{percent}"
 
 
 def _percent(share: float) -> str:

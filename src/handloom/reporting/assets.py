@@ -26,7 +26,7 @@ NETWORK_SCRIPTS = (
 """The forward pass."""
 
 RUN_SCRIPTS = (*NETWORK_SCRIPTS, "announcer", "predictions")
-"""The scripts of all sections in which a reader runs the network."""
+"""The common scripts of all sections in which a reader runs the network."""
 
 ALIVE_SCRIPTS = (
     "roving",

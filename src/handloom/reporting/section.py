@@ -48,7 +48,7 @@ class Omission:
     title : str
         The heading that the section would have.
     reason : str
-        The missing part, in a sentence.
+        The reason why it cannot be made, in a sentence.
     """
 
     title: str

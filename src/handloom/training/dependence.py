@@ -142,7 +142,7 @@ def partial_dependence(
         The largest number of values: evenly spaced numbers between the 2.5 % and the 97.5 %
         quantile, or the most frequent categories; a missing value is one more.
     max_rows : int
-        The number of rows that are drawn and predicted, of more; the grid is of all rows.
+        The largest number of rows to predict, drawn if there are more; the grid is of all rows.
     seed : int
         The seed of the rows that are drawn, zero or more.
 

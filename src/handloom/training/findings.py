@@ -190,7 +190,7 @@ def _slowed_by_rate(seen: "_Measured") -> Iterator[Finding]:
 
 
 def _stuck(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
-    """Say that a network has learned nothing, or has forgotten it again."""
+    """Say that a network has learned nothing, or that its loss has risen again."""
     measured = [record for record in diagnosis.records if math.isfinite(record.loss)]
     best = min(measured, key=lambda record: record.loss)
     if best.loss < LEARNED * diagnosis.guessing:

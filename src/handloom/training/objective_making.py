@@ -29,7 +29,7 @@ ROWS_PER_UPDATE = 32
 
 
 def backend_for(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks) -> Backend:
-    """Return the backend of a training of ``rows`` rows in ``steps`` steps: that of rank 0."""
+    """Return the backend of ``steps`` steps of ``rows`` rows in all: that of rank 0."""
     choose = partial(
         choose_backend,
         dtype=network.parameters.dtype,

@@ -66,7 +66,7 @@ def own_parts(
 
 
 def constant_parts(begun: Mapping[str, Record], now: Mapping[str, Record]) -> dict[str, Record]:
-    """Return the records from the beginning of a training, without attributes changed since.
+    """Return the records from the beginning, without attributes, globals and parts changed since.
 
     The names of attributes that have changed or are new are in ``running``.
     """

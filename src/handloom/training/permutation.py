@@ -147,7 +147,7 @@ def permutation_importance(
     repeats : int
         The number of random orders of each column.
     max_rows : int
-        The number of rows that are drawn and used, of more.
+        The largest number of rows to use, drawn if there are more.
     seed : int
         The seed of rows and orders, zero or more.
 

@@ -189,7 +189,7 @@ class Probe:
         return np.linspace(0, available - 1, count).astype(np.intp)
 
     def _load(self, diagnosis: Diagnosis) -> "_Sample":
-        """Return the rows that are measured; measure their constants, once."""
+        """Return the rows that are measured; once, measure scales and the loss of guessing."""
         if self._sample is None:
             state, stored, rows = self._state, self._arrays, self._rows()
             network = state.model.before_loss.replica()

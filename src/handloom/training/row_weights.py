@@ -79,7 +79,7 @@ class RowWeights:
         return cls(weights, held_out, own, of_classes)
 
     def fingerprints(self, class_names: tuple[str, ...]) -> Mapping[str, Any]:
-        """Return the part of the configuration that a resume compares, as JSON."""
+        """Return the entries of the row weights in the configuration, as JSON."""
         by_name = None
         if self.of_classes is not None:
             by_name = dict(zip(class_names, self.of_classes.tolist(), strict=True))

@@ -103,7 +103,7 @@ def require_json_type(name: str, value: object, kind: Any, expected: str) -> Non
     Raises
     ------
     ModelError
-        With the expected value.
+        With the expected type.
     """
     if not isinstance(value, kind):
         raise ModelError(f"{name} must be {expected}, got {short_repr(value)}")

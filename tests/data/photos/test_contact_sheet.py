@@ -1,4 +1,4 @@
-"""A contact sheet names its images by their differences."""
+"""A contact sheet keeps the parts of names that differ."""
 
 from pathlib import Path
 

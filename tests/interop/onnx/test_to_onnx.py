@@ -1,4 +1,4 @@
-"""to_onnx: inputs, outputs, metadata, the comparison; parts without an operator are refused."""
+"""to_onnx: inputs, outputs, metadata, the comparison; parts without an operator are named."""
 
 import json
 import sys

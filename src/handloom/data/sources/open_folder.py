@@ -37,8 +37,8 @@ def open_folder(
 ) -> Splits:
     """Read the dataset that a folder holds: IDX files, ``.npy`` files or folders of images.
 
-    If it holds the rows of Fashion-MNIST, it gets that name and the names of its classes. Files
-    skipped, turned or converted because some have color are told by a `DataWarning`.
+    If it holds the rows of Fashion-MNIST, it gets that name and the names of its classes. A
+    `DataWarning` lists files that were skipped, turned, or converted to the color of others.
 
     Parameters
     ----------

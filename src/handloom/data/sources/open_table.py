@@ -61,7 +61,7 @@ def open_table(
         The name of the target column.
     test : float or path
         The fraction of test rows, of every class; or another file, whose rows are the test rows,
-        in the encoding of ``path``.
+        encoded as the training rows of ``path``.
     seed : int
         The seed of the choice of test rows.
     task, embed, categorical, drop, drop_missing_targets, target_scaling, positive

@@ -77,7 +77,7 @@ class LineChart:
     key : str
         A word, unique among the charts of a section.
     title, caption : str
-        The quantity, and how to read the chart.
+        The heading, and how to read the chart.
     y_label, x_label : str
         The axes.
     series : sequence of Series

@@ -74,7 +74,7 @@ def _loss(seen: Collapse) -> LineChart:
 
 
 def _moments(seen: Collapse) -> LineChart | None:
-    """Return the norms of the gradient and of its moving average in the second moment."""
+    """Return the norms of the gradient and of the root of its second moment."""
     series = [
         _around(seen, "gradient", gradient_norms(seen.history)),
         _around(seen, "remembered by the second moment", second_moments(seen.history)),

@@ -172,7 +172,7 @@ def _in_steps(run: ReportedRun, step: str, epoch: str) -> int | None:
 
 
 def best_weights(runs: Runs) -> Section | Omission:
-    """Return the gain of the best weights over the last ones."""
+    """Return the section about the gain of the best weights over the last ones."""
     title = "What the best weights are worth"
     rows: list[list[Node]] = []
     gains = []
@@ -220,7 +220,7 @@ def _chance(run: ReportedRun) -> float:
 
 
 def _worth(run: ReportedRun, gain: float) -> str:
-    """Return the gain of the copy for the run that gains most by it."""
+    """Return a sentence about the gain of the copy for the run that gains most by it."""
     if gain <= _chance(run):
         return "Here no run did better with it than with its last weights, beyond chance."
     return (

@@ -1,4 +1,4 @@
-"""A run of MLflow: begun or continued, and sent metrics and options, as far as MLflow answers."""
+"""A run of MLflow: begun or continued, and sent metrics, parameters, tags and files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -20,7 +20,7 @@ class OwnPath:
     Parameters
     ----------
     path : path
-        It replaces a file that is there, unless this is a copy.
+        It replaces a file or folder that is there, unless this is a copy.
     run : RunFolder, optional
         The run folder that the path is in, which may be moved. Any other folder that it is in is
         held while a training writes to it.

@@ -83,7 +83,7 @@ class Progress(Callback):
             self._start(Bar(self.label, state.progress.epoch, state.total_epochs))
 
     def on_epoch_begin(self, *, state: TrainingState) -> None:
-        """Print announcements of callbacks after the last epoch."""
+        """Print the announcements that callbacks made after the last epoch."""
         with self._showing:
             self._announce(state)
 
