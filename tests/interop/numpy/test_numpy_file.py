@@ -217,6 +217,7 @@ class OwnName(Layer):
 
 
 def test_the_file_is_clean_and_fits_the_eye(tmp_path: Path) -> None:
+    pytest.importorskip("ruff")
     for seed in range(3):
         rng = np.random.default_rng(seed)
         text = file_text(random_model(IMAGE, random_layers(rng), rng), "model")

@@ -62,15 +62,21 @@ def test_a_file_of_rows_is_predicted_as_the_model_does(tmp_path: Path) -> None:
     assert exported.largest_difference == 0.0
     assert exported.compared_rows == 64
     (tmp_path / "people.csv").write_text(PEOPLE, encoding="utf-8")
-    table = open_file(tmp_path / "people.csv", tell=lambda _: None)
-    ((_, expected),) = model.predict_chunks(table, tell=lambda _: None)
+    table, told = open_file(tmp_path / "people.csv", tell=lambda _: None), list[str]()
+    ((_, expected),) = model.predict_chunks(table, tell=told.append)
     with (tmp_path / "people.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = loaded(tmp_path / "people.py")
-    np.testing.assert_array_equal(names["predict"](rows), expected)
+    with pytest.warns(UserWarning, match="column ") as warned:
+        np.testing.assert_array_equal(names["predict"](rows), expected)
+    assert {str(each.message) for each in warned} == {t for t in told if "the training rows" in t}
+    assert {each.filename for each in warned} == {__file__}
     by_column = {name: [row[name] for row in rows] for name in rows[0]}
-    np.testing.assert_array_equal(names["predict"](by_column), expected)
-    assert names["classify"](rows) == [("low", "high")[each] for each in expected.argmax(axis=1)]
+    with pytest.warns(UserWarning, match="column "):
+        np.testing.assert_array_equal(names["predict"](by_column), expected)
+    with pytest.warns(UserWarning, match="column "):
+        classes = names["classify"](rows)
+    assert classes == [("low", "high")[each] for each in expected.argmax(axis=1)]
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "log", "divide"])
@@ -103,5 +109,6 @@ def test_rows_of_a_frame_are_compared(tmp_path: Path) -> None:
     model = table_model(CLASSES, "softmax")
     exported = handloom.to_numpy(model, tmp_path / "people.py", rows=frame)
     assert (exported.compared_rows, exported.largest_difference) == (3, 0.0)
-    expected = loaded(tmp_path / "people.py")["predict"](frame.to_dict("list"))
-    np.testing.assert_array_equal(expected, loaded(tmp_path / "people.py")["predict"](frame))
+    predict = loaded(tmp_path / "people.py")["predict"]
+    with pytest.warns(UserWarning, match="column 'work': 1 row with 1 category"):
+        np.testing.assert_array_equal(predict(frame.to_dict("list")), predict(frame))

@@ -1,6 +1,7 @@
 """The encoder of exported files agrees with `Columns`, for any cells."""
 
 import datetime
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -16,7 +17,7 @@ from handloom.data.columns import Columns, Remarks
 from handloom.data.decimal_mark import DecimalMark
 from handloom.data.frames import Column
 from handloom.data.table import Chunk
-from handloom.interop.source.table import encoder_source
+from handloom.interop.source.table import IMPORT, encoder_source
 
 NUMBER = ColumnEncoding("x", "number", missing=1, mean=1.5, scale=2.5)
 BOOLEAN = ColumnEncoding("x", "boolean", mean=0.5, scale=0.5)
@@ -29,20 +30,36 @@ INDICES = ColumnEncoding("x", "category", missing=1, categories=("a", "b", "7"),
 @cache
 def encoder(*inputs: ColumnEncoding) -> Callable[[object], list[list[float]]]:
     names: dict[str, Any] = {}
-    exec(encoder_source(Columns(inputs)), names)
+    exec(f"{IMPORT}\n{encoder_source(Columns(inputs))}", names)
     encode: Callable[[object], list[list[float]]] = names["encode"]
     return encode
 
 
 def in_file(encoding: ColumnEncoding, cells: list[Any]) -> np.ndarray:
-    return np.array(encoder(encoding)({"x": cells}), np.float32)
+    return told_in_file(encoding, cells)[0]
+
+
+def told_in_file(encoding: ColumnEncoding, cells: list[Any]) -> tuple[np.ndarray, list[str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        flat = np.array(encoder(encoding)({"x": cells}), np.float32)
+    return flat, [str(each.message) for each in caught]
 
 
 def in_library(encoding: ColumnEncoding, cells: list[Any], dtype: str) -> np.ndarray:
+    return told_in_library(encoding, cells, dtype)[0]
+
+
+def told_in_library(
+    encoding: ColumnEncoding, cells: list[Any], dtype: str
+) -> tuple[np.ndarray, list[str]]:
     columns, values = Columns((encoding,)), np.empty(len(cells), object)
     values[:] = cells
     column = Column("x", values, np.array([cell is None for cell in cells]), dtype)
-    return columns.encode(Chunk({"x": column}, np.arange(len(cells))), Remarks(columns))
+    remarks, told = Remarks(columns), list[str]()
+    flat = columns.encode(Chunk({"x": column}, np.arange(len(cells))), remarks)
+    remarks.tell(told.append)
+    return flat, told
 
 
 @pytest.mark.parametrize(
@@ -88,6 +105,22 @@ def test_cells_of_files(encoding: ColumnEncoding, cells: list[str]) -> None:
 )
 def test_python_values(encoding: ColumnEncoding, cells: list[Any]) -> None:
     np.testing.assert_array_equal(in_file(encoding, cells), in_library(encoding, cells, "object"))
+
+
+def test_warnings_are_those_of_the_library() -> None:
+    cases: list[tuple[ColumnEncoding, list[Any]]] = [
+        (TEXTS, ["green", "pink", "pink", "red", None]),
+        (DIGITS, [1, None, 7, 7.0]),
+        (INDICES, ["c", None]),
+        (ColumnEncoding("x", "category", categories=("a",), embedded=True), ["b" * 99, None, None]),
+        (BOOLEAN, [True, None]),
+        (NUMBER, [1.0, None]),
+    ]
+    for encoding, cells in cases:
+        expected, told = told_in_library(encoding, cells, "object")
+        flat, warned = told_in_file(encoding, cells)
+        np.testing.assert_array_equal(flat, expected)
+        assert warned == told
 
 
 def test_random_texts_of_files() -> None:
@@ -181,7 +214,7 @@ def test_the_row_that_is_neither_number_nor_boolean_is_named() -> None:
 def test_decimal_commas_are_read_as_in_the_training_rows() -> None:
     inputs = (NUMBER, ColumnEncoding("z", "category", categories=("a, b", "1.5", "1.2.2024")))
     names: dict[str, Any] = {}
-    exec(encoder_source(Columns(inputs, decimal_mark=DecimalMark(","))), names)
+    exec(f"{IMPORT}\n{encoder_source(Columns(inputs, decimal_mark=DecimalMark(',')))}", names)
     written = ["8.623", " 1.458,28", "-48,8", "12.5", "0.125", 2.5, None]
     own = {"x": written, "z": ["1,5", "a, b", "1.2.2024", *"cdef"]}
     read = {
@@ -189,4 +222,5 @@ def test_decimal_commas_are_read_as_in_the_training_rows() -> None:
         "z": ["1.5", "a, b", "1.2.2024", *"cdef"],
     }
     assert names["DECIMAL_COMMAS"] == ("x", "z")
-    assert names["encode"](own) == encoder(*inputs)(read)
+    with pytest.warns(UserWarning, match="column 'z': 4 rows with 4 categories"):
+        assert names["encode"](own) == encoder(*inputs)(read)

@@ -15,7 +15,7 @@ from handloom.interop.numpy.file import file_text
 from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
 from handloom.interop.source.module_names import module_name
-from handloom.interop.source.rows import as_plain_rows
+from handloom.interop.source.rows import as_plain_rows, unlike_rows_expected
 from handloom.model import Model
 from handloom.training.loaded_run import LoadedRun
 
@@ -78,7 +78,8 @@ def _predictions(text: str, file: Path, rows: object) -> npt.NDArray[np.floating
     namespace: dict[str, Any] = {"__name__": file.stem}
     try:
         exec(compile(text, str(file), "exec"), namespace)
-        return np.asarray(namespace["predict"](rows))
+        with unlike_rows_expected():
+            return np.asarray(namespace["predict"](rows))
     except Exception as error:
         raise ModelError(
             f"the file for NumPy does not run: {error!r}: a function that to_numpy of a layer "

@@ -11,7 +11,7 @@ from handloom.interop.numpy.weights import weights_source
 from handloom.interop.source.description import classes_of, description, output_of
 from handloom.interop.source.functions import source_of
 from handloom.interop.source.outputs import names_source, restored
-from handloom.interop.source.table import encoder_source
+from handloom.interop.source.table import IMPORT, encoder_source
 from handloom.interop.source.text import in_comment, in_docstring, literal, row_shape
 from handloom.model import Model
 from handloom.parallel.partition import prediction_rows
@@ -51,8 +51,9 @@ def file_text(model: Model, name: str, figures: Mapping[str, float] | None = Non
     network = _network(model, forward)
     weights = weights_source(forward.arrays, model.network.parameters.dtype)
     prediction = _prediction(model, forward)
+    first = "" if model.columns is None else f"{IMPORT}\n\n"
     sections = [
-        f"{_docstring(model, name, figures)}\n\nimport numpy as np\n\n{_constants(model)}",
+        f"{_docstring(model, name, figures)}\n\n{first}import numpy as np\n\n{_constants(model)}",
         _titled("The layers", forward.functions),
         _titled("The network", [network]),
         *_table(model),

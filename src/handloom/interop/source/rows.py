@@ -1,5 +1,8 @@
 """Raw rows as an exported file takes them: arrays, or lists of plain Python values."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,14 @@ def as_plain_rows(
         comma = mark is not None and mark.is_comma(name)
         cells[name] = list(map(_with_comma, values)) if comma else values
     return cells
+
+
+@contextmanager
+def unlike_rows_expected() -> Iterator[None]:
+    """Ignore the warnings of an exported file about rows unlike the training rows."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "column ['\"]", UserWarning)
+        yield
 
 
 def _with_comma(cell: Any) -> Any:

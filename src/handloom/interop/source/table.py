@@ -7,9 +7,12 @@ from handloom.interop.source import table_encoding
 from handloom.interop.source.functions import functions_of, source_of, with_called
 from handloom.interop.source.text import call, literal, sequence
 
+IMPORT = "import warnings"
+"""The line at the beginning of a file that holds the source."""
+
 
 def encoder_source(columns: Columns) -> str:
-    """Return source text in plain Python, without imports, that defines ``encode(table)``.
+    """Return source text in plain Python that defines ``encode(table)``, for a file with `IMPORT`.
 
     ``encode`` takes raw rows, as a dict of columns (lists) or a list of dicts such as
     ``csv.DictReader`` reads, and returns flat rows: a list of lists of floats, to be converted to
@@ -70,8 +73,7 @@ def _step(encoding: ColumnEncoding) -> str:
         arguments += [f"mean={literal(encoding.mean)}", f"scale={literal(encoding.scale)}"]
     else:
         arguments += [f"CATEGORIES[{literal(encoding.name)}]"]
-    if not encoding.embedded:
-        arguments += ["missing=True"] * bool(encoding.missing)
+    arguments += ["missing=True"] * bool(encoding.missing)
     return call(f"columns += {_function(encoding)}", arguments, indent=4)
 
 

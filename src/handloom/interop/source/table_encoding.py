@@ -4,6 +4,7 @@ It is `handloom.data.columns.Columns.encode` for the cells of a CSV file, which 
 Python values. Texts are read as the cells of a CSV file.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,6 +81,8 @@ def encode_numbers(
     stands for a constant column, of which only the second one remains.
     """
     values = read_numbers(name, table[name])
+    if not missing:
+        warn_of_missing(name, values.count(None))
     flat = []
     if scale:
         flat.append([0.0 if x is None else (x - mean) / scale for x in values])
@@ -99,13 +102,20 @@ def encode_categories(
     these has 0 in all columns.
     """
     indices = read_categories(name, table[name], categories)
+    if not missing:
+        warn_of_missing(name, indices.count(0))
     columns = [*range(2, 2 + len(categories)), *([0] if missing else [])]
     return [[1.0 if index == column else 0.0 for index in indices] for column in columns]
 
 
-def encode_indices(table: dict[str, list[Any]], name: str, categories: Sequence[str]) -> Flat:
+def encode_indices(
+    table: dict[str, list[Any]], name: str, categories: Sequence[str], *, missing: bool = False
+) -> Flat:
     """Return a column of indices: 0 for a missing value, 1 for an unknown one, 2, 3, ..."""
-    return [[float(index) for index in read_categories(name, table[name], categories)]]
+    indices = read_categories(name, table[name], categories)
+    if not missing:
+        warn_of_missing(name, indices.count(0))
+    return [list(map(float, indices))]
 
 
 def read_numbers(name: str, cells: Cells) -> list[float | None]:
@@ -131,12 +141,38 @@ def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[
     """
     by_text = {category: index for index, category in enumerate(categories, 2)}
     by_number = {read_number(category): by_text[category] for category in reversed(categories)}
-    indices = []
-    for value in read_values(cells, categories):
+    values, indices = read_values(cells, categories), []
+    for value in values:
         number = float("nan") if isinstance(value, bool) else read_number(value)
         known = by_number.get(number, 1) if abs(number) < float("inf") else 1
         indices.append(0 if value is None else by_text.get(text_of(value), known))
+    warn_of_unseen(name, [text_of(values[row]) for row, index in enumerate(indices) if index == 1])
     return indices
+
+
+def warn_of_unseen(name: str, texts: Sequence[str]) -> None:
+    """Warn of the rows of a column with categories that the training rows lack."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        counts[text] = counts.get(text, 0) + 1
+    if counts:
+        rows, several = len(texts), "ies" if len(counts) > 1 else "y"
+        warnings.warn(
+            f"column {name!r}: {rows:,} row{'s' * (rows > 1)} with {len(counts):,} "
+            f"categor{several} that the training rows lack, such as "
+            f"{max(counts, key=lambda text: counts[text])!r:.60}; treated as unseen",
+            stacklevel=6,  # where predict is called
+        )
+
+
+def warn_of_missing(name: str, rows: int) -> None:
+    """Warn of rows without a value in a column without missing ones in the training rows."""
+    if rows:
+        warnings.warn(
+            f"column {name!r}: {rows:,} row{'s' * (rows > 1)} without a value, of which "
+            "the training rows had none; treated as an average row",
+            stacklevel=5,  # where predict is called
+        )
 
 
 def read_values(cells: Cells, categories: Sequence[str] = ()) -> list[Any]:

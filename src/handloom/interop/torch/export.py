@@ -16,7 +16,7 @@ from handloom.interop.models import model_of
 from handloom.interop.replaced import require_replaceable
 from handloom.interop.source.description import figures_of
 from handloom.interop.source.module_names import module_name
-from handloom.interop.source.rows import as_plain_rows
+from handloom.interop.source.rows import as_plain_rows, unlike_rows_expected
 from handloom.interop.torch.modules import imported
 from handloom.interop.torch.program import LAYERS, program
 from handloom.interop.torch.sources import source_of_chain
@@ -112,7 +112,8 @@ def _predictions(
         }
         try:
             exec(compile(content[code], str(code), "exec"), namespace)
-            return np.asarray(namespace["load"]().predict(rows).numpy())
+            with unlike_rows_expected():
+                return np.asarray(namespace["load"]().predict(rows).numpy())
         except Exception as error:
             raise ModelError(
                 f"{code} does not run: {error!r}: the source that to_torch of a layer returns may "

@@ -8,7 +8,7 @@ from handloom.errors import ModelError
 from handloom.interop.models import scaled_target
 from handloom.interop.source.description import description
 from handloom.interop.source.outputs import names_source, restored
-from handloom.interop.source.table import encoder_source
+from handloom.interop.source.table import IMPORT, encoder_source
 from handloom.interop.source.text import in_docstring, literal, row_shape
 from handloom.interop.torch.sources import ModuleSource
 from handloom.model import Model
@@ -50,7 +50,7 @@ To train it further, call network.train(), and give network.forward prepared row
 {outputs}.
 """
 
-from pathlib import Path
+{imported}from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
@@ -141,6 +141,7 @@ def program(
     return FILE.format(
         description="\n".join(map(in_docstring, description(model, figures))),
         module=in_docstring(module),
+        imported="" if columns is None else f"{IMPORT}\n",
         predicted=predicted,
         outputs=outputs,
         k=len(model.class_names),
