@@ -283,6 +283,14 @@ def test_the_commands_run_on_a_few_images(
     assert "binomial standard error" in capsys.readouterr().out
 
 
+def test_recipes_have_the_accuracies_of_their_newest_looks() -> None:
+    looks = [each for each in Log(LOG) if each["kind"] == "look" and each["data"] == DATA]
+    for name, newest in {each["recipe"]: each["accuracies"] for each in looks}.items():
+        assert [f"{each:.4f}" for each in newest] == [
+            f"{each:.4f}" for each in RECIPES[name].results[0].accuracies
+        ]
+
+
 def test_the_page_has_the_tables_of_the_log_and_of_the_results() -> None:
     text = PAGE.read_text()
     results = json.loads((ROOT / "docs/records/recipes.json").read_text())["results"]

@@ -31,7 +31,8 @@ class MeasuredResults:
     accuracies : tuple of float
         Test accuracy after the last epoch, one for each seed.
     seconds : float
-        The median training time, with augmentation, without loading and evaluation.
+        The median training time, with augmentation, without loading and evaluation; it may be that
+        of other trainings than the accuracies, on a machine without other work.
     epochs : int
         The number of epochs.
     threads : int
