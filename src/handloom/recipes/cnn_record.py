@@ -25,5 +25,5 @@ RECIPE = Recipe(
     batch_size=128,
     label_smoothing=0.1,
     augment=(Flip(alternating=True), Shift(1), Erase(probability=0.25, largest=0.2)),
-    results=(MeasuredResults((0.9476, 0.9483, 0.9487), seconds=919.4, epochs=26),),
+    results=(MeasuredResults((0.9479, 0.9478, 0.9483), seconds=919.4, epochs=26),),
 )
