@@ -39,15 +39,21 @@ def test_a_calibrated_model_has_the_calibration_error_of_chance(rows: int) -> No
 
 def test_a_calibrated_model_is_rarely_called_too_confident_or_too_modest() -> None:
     draws = np.random.default_rng(0)
-    signs = [
-        beyond_chance(confidence - correct)
-        for confidence, correct in (calibrated(100, draws) for _ in range(1000))
-    ]
+    signs = [beyond_chance(*calibrated(100, draws)) for _ in range(1000)]
     assert np.mean(np.abs(signs)) == pytest.approx(0.05, abs=0.03)
-    assert beyond_chance(np.array([0.9])) == 0  # a single row tells nothing
-    assert beyond_chance(np.ones(20)) == 1
-    assert beyond_chance(-np.full(20, 0.4)) == -1
-    assert beyond_chance(np.zeros(20)) == 0
+    assert beyond_chance(np.ones(20), np.zeros(20)) == 1
+    assert beyond_chance(np.full(20, 0.6), np.ones(20)) == -1
+    assert beyond_chance(np.ones(20), np.ones(20)) == 0
+
+
+@pytest.mark.parametrize(("rows", "probability"), [(36, 0.99), (100, 0.99), (60, 0.02), (200, 0.9)])
+def test_few_errors_of_a_confident_model_are_no_sign_of_modesty(
+    rows: int, probability: float
+) -> None:
+    """Where all rows are right, their differences tell nothing about the variance of chance."""
+    draws, given = np.random.default_rng(0), np.full(rows, probability)
+    outcomes = (draws.random((2000, rows)) < probability).astype(np.float64)
+    assert np.mean([beyond_chance(given, each) != 0 for each in outcomes]) < 0.1
 
 
 def test_quantiles_cover_their_fraction_within_two_standard_errors() -> None:

@@ -83,30 +83,30 @@ def _verdict(run: ReportedRun, confidence: Floats, correct: Floats) -> str:
     if len(counts) == 2 and are_unequal(counts):
         rare = int(counts.argmin())
         own = run.probabilities[:, rare].astype(np.float64)
-        sign = beyond_chance(own - (run.test.targets == rare))
+        sign = beyond_chance(own, (run.test.targets == rare).astype(np.float64))
         verdict = ("about right", "too high", "too low")[sign]
         return (
             f". The probability of {run.class_names[rare]} is {percent(float(own.mean()))} on "
             f"average, and its share of the test rows is "
             f"{percent(float(counts[rare] / counts.sum()))}: that is {verdict}"
         )
-    gaps = confidence - correct
-    points = f"{100 * abs(float(gaps.mean())):.1f} percentage points"
+    points = f"{100 * abs(float((confidence - correct).mean())):.1f} percentage points"
     return (
         f": the difference of {points} may be chance",
         f": it is too confident by {points}",
         f": it is too modest by {points}",
-    )[beyond_chance(gaps)]
+    )[beyond_chance(confidence, correct)]
 
 
-def beyond_chance(differences: Floats) -> Literal[-1, 0, 1]:
-    """Return the sign of a mean difference, 0 if it is within `BY_CHANCE` standard errors.
+def beyond_chance(probabilities: Floats, outcomes: Floats) -> Literal[-1, 0, 1]:
+    """Return whether probabilities are too high (1) or too low (-1), 0 if that may be chance.
 
-    If the expected differences ``d_i`` of probabilities from 0 or 1, shape (n,), are 0, then
-    ``sum_i d_i^2`` estimates the variance of their sum.
+    If outcomes of 0 and 1, shape (n,), have the probabilities ``p_i``, then their sum has the
+    variance ``sum_i p_i (1 - p_i)``; a difference within `BY_CHANCE` standard errors may be chance.
     """
-    total = float(differences.sum())
-    if abs(total) <= BY_CHANCE * math.sqrt(float(np.square(differences).sum())):
+    total = float((probabilities - outcomes).sum())
+    variance = float((probabilities * (1.0 - probabilities)).sum())
+    if abs(total) <= BY_CHANCE * math.sqrt(max(0.0, variance)):
         return 0
     return 1 if total > 0.0 else -1
 
