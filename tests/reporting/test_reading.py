@@ -18,8 +18,10 @@ from handloom.files import FileError
 from handloom.locks import HeldFolder
 from handloom.recipes import experiment
 from handloom.recipes.settings import Settings
+from handloom.reporting.groups import groups_of
 from handloom.reporting.reading import find_dataset, read_run, run_folders
 from handloom.reporting.report import report_of, report_of_several
+from handloom.reporting.sections.comparison import points_by_chance
 from handloom.training import Checkpoints, RunDescription, RunFolder
 
 pytest.importorskip("PIL")
@@ -253,11 +255,38 @@ def test_bars_of_gains_have_one_scale_and_clipped_ones_are_marked(run: Path) -> 
             if said > 10.0 and left < 40.0:  # it lost more than the longest bar
                 assert len(list(bar.all("path"))) == 1
     assert "Bars end at 10 points; an arrow marks those that are longer" in section.whole_text
-    assert first.confusion is not None
-    rows, correct = first.confusion.sum(axis=1), np.diag(first.confusion)
-    recall = correct / np.maximum(rows, 1)
-    chance = 200 * np.sqrt(np.mean(2 * recall * (1 - recall) / np.maximum(rows, 1)))
-    assert f"differences of up to {chance:.1f} points, and another seed" in section.whole_text
+
+
+def test_each_class_has_a_chance_of_its_own() -> None:
+    """Two networks of equal recall differ by more in about one of twenty classes."""
+    draws, recalls, rows = np.random.default_rng(0), np.array([1.0, 0.9, 0.6]), (20, 400, 100)
+    beyond = []
+    for _ in range(500):
+        pair = []
+        for _ in range(2):
+            correct = draws.binomial(rows, recalls)
+            confusion = np.diag(correct)
+            confusion[range(3), [1, 2, 0]] = rows - correct
+            pair.append(confusion)
+        recall = [np.diag(each) / rows for each in pair]
+        beyond.append(100 * np.abs(recall[1] - recall[0]) > points_by_chance(pair))
+    assert np.mean(beyond, axis=0)[0] == 0.0
+    assert np.mean(beyond, axis=0)[1:] == pytest.approx(0.05, abs=0.03)
+    few = np.diag([10, 10])
+    assert (points_by_chance([few, few]) > 10.0).all()  # ten rows that are all right tell little
+
+
+def test_a_seed_that_ran_twice_is_no_other_seed(run: Path, tmp_path: Path) -> None:
+    again = write_run(tmp_path / "again")
+    twice = [read_run(each, find) for each in (run, again)]
+    text = parsed(report_of_several(twice).html).by_id("results").whole_text
+    assert "Mean and spread" not in text
+    other = read_run(write_run(tmp_path / "other", seed=1), find)
+    text = parsed(report_of_several([*twice, other]).html).by_id("results").whole_text
+    (group,) = groups_of([*twice, other])
+    assert len(group.of_each_seed) == 2
+    assert group.spread("test_accuracy") == groups_of([twice[0], other])[0].spread("test_accuracy")
+    assert "Of several runs with the same seed the first one counts" in text
 
 
 def test_a_setting_has_the_same_color_in_every_chart(run: Path, tmp_path: Path) -> None:

@@ -28,13 +28,17 @@ class Group:
     runs: tuple[ReportedRun, ...]
 
     @property
-    def seeds(self) -> list[str]:
-        """The seeds of the runs."""
-        return [str(run.settings.get("seed", "?")) for run in self.runs]
+    def of_each_seed(self) -> list[ReportedRun]:
+        """The first run of each seed: the same seed again is no other sample."""
+        first: dict[object, ReportedRun] = {}
+        for index, run in enumerate(self.runs):
+            seed = run.settings.get("seed")
+            first.setdefault(index if seed is None else str(seed), run)
+        return list(first.values())
 
     def spread(self, metric: str) -> tuple[float, float] | None:
-        """Return the mean and the standard deviation of a result, or None if a run lacks it."""
-        values = [run.results.get(metric) for run in self.runs]
+        """Return mean and standard deviation of a result over the seeds; None if a run lacks it."""
+        values = [run.results.get(metric) for run in self.of_each_seed]
         finite = [value for value in values if isinstance(value, int | float)]
         if len(finite) < len(values) or not finite:
             return None

@@ -1,9 +1,9 @@
 """Comparison: several runs side by side, their options, curves and classes."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from handloom.markup import Element, Node, element
 from handloom.metrics import precision_and_recall
@@ -55,7 +55,7 @@ def results(runs: Runs) -> Section:
             label="Results of the runs",
         )
     ]
-    if several := [group for group in groups_of(runs) if len(group.runs) > 1]:
+    if several := [group for group in groups_of(runs) if len(group.of_each_seed) > 1]:
         body += [element("h3", "Mean and spread over the seeds"), _spreads(several, metrics)]
     return Section("results", "Results: the runs side by side", body)
 
@@ -83,14 +83,16 @@ def _spreads(groups: Sequence[Group], metrics: Mapping[str, str]) -> Element:
     rows: list[list[Node]] = [
         [
             group.name,
-            len(group.runs),
+            len(group.of_each_seed),
             *(_spread(group.spread(name), *METRICS[name][1:]) for name in metrics),
         ]
         for group in groups
     ]
+    again = any(len(group.of_each_seed) < len(group.runs) for group in groups)
     return scrolling_table(
         "Runs that differ in their seed alone: mean \u00b1 standard deviation of single runs. By "
-        "chance, means of three seeds each differ by more than this in three of ten comparisons.",
+        "chance, means of three seeds each differ by more than this in three of ten comparisons."
+        + (" Of several runs with the same seed the first one counts." if again else ""),
         ("setting", "seeds", *(_head_of_spread(name) for name in metrics)),
         rows,
         label="Mean and spread over the seeds",
@@ -223,8 +225,8 @@ def _line_name(run: ReportedRun, group: Group) -> str:
 
 def _label(group: Group) -> str:
     """Return the name of a group in a legend."""
-    several = len(group.runs) > 1
-    return f"{group.name} ({counted(len(group.runs), 'seed')})" if several else group.name
+    seeds = len(group.of_each_seed)
+    return f"{group.name} ({counted(seeds, 'seed')})" if seeds > 1 else group.name
 
 
 def classes(runs: Runs) -> Section | Omission | None:
@@ -242,8 +244,16 @@ def classes(runs: Runs) -> Section | Omission | None:
     base = _recall(first)
     gains = np.array([100 * (_recall(run) - base) for run in others])
     longest = min(LONGEST, max(1.0, float(np.abs(gains).max())))
+    chance = points_by_chance(
+        [run.confusion for run in (first, *others) if run.confusion is not None]
+    )
     rows: list[list[Node]] = [
-        [name, percent(float(base[label])), *(_gain(float(own[label]), longest) for own in gains)]
+        [
+            name,
+            percent(float(base[label])),
+            *(_gain(float(own[label]), longest) for own in gains),
+            f"{chance[label]:.1f}",
+        ]
         for label, name in enumerate(names)
     ]
     clipped = (
@@ -256,10 +266,11 @@ def classes(runs: Runs) -> Section | Omission | None:
         title,
         scrolling_table(
             f"Recall of each class: of {first.name}, and how many percentage points the other runs "
-            f"are above (+) or below (\u2212) it. All bars have one scale.{clipped} Other "
-            f"test rows alone may make differences of up to {_chance(first):.1f} points, and "
-            "another seed larger ones.",
-            ("class", first.name, *(run.name for run in others)),
+            f"are above (+) or below (\u2212) it. All bars have one scale.{clipped} A "
+            "difference up to the last column, two standard errors, may be one of other test rows; "
+            "of ten classes, one is beyond by chance in about one table of three. Another seed "
+            "makes differences of its own.",
+            ("class", first.name, *(run.name for run in others), "other rows"),
             rows,
             label="Table of gains and losses",
         ),
@@ -267,22 +278,22 @@ def classes(runs: Runs) -> Section | Omission | None:
     )
 
 
-def _chance(run: ReportedRun) -> float:
-    """Return two standard errors of the difference of two recalls, in percentage points.
+def points_by_chance(confusions: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.float64]:
+    """Return two standard errors of a difference of two recalls for each class, in points.
 
-    With the recall ``r`` and ``n`` rows of each class it is ``2 sqrt(mean of 2 r (1 - r) / n)``;
-    less if both networks have trouble with the same rows.
+    They are ``2 sqrt(2 r (1 - r) / n)`` for ``n`` rows of the class, and less if both networks have
+    trouble with the same rows. The recall ``r`` is that of all runs together, by Laplace's rule of
+    succession, so that it is never 0 or 1.
     """
-    assert run.confusion is not None
-    rows, recall = run.confusion.sum(axis=1), _recall(run)
-    return 200.0 * math.sqrt(float(np.mean(2.0 * recall * (1.0 - recall) / np.maximum(rows, 1))))
+    together = np.sum(confusions, axis=0)
+    rows = np.maximum(1, confusions[0].sum(axis=1))
+    recall = (np.diag(together) + 1) / (together.sum(axis=1) + 2)
+    return 200.0 * np.sqrt(2.0 * recall * (1.0 - recall) / rows)
 
 
-def _recall(run: ReportedRun) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _recall(run: ReportedRun) -> npt.NDArray[np.float64]:
     assert run.confusion is not None
-    recall: np.ndarray[tuple[int], np.dtype[np.float64]] = np.nan_to_num(
-        precision_and_recall(run.confusion)[1]
-    )
+    recall: npt.NDArray[np.float64] = np.nan_to_num(precision_and_recall(run.confusion)[1])
     return recall
 
 
