@@ -122,6 +122,8 @@ def report(
     if not run.classifies:
         return report_of(replace(run, results=results))
     results["test_accuracy"] = measured.accuracy
+    if measured.binary is not None:
+        results["test_roc_auc"] = measured.binary.roc_auc
     return report_of(replace(run, results=results, probabilities=measured.probabilities))
 
 

@@ -23,6 +23,7 @@ from handloom.parameters import Array
 from handloom.predictions import OUTPUT_ACTIVATIONS, warn_if_not_finite
 from handloom.training.datasets import require_dataset, require_model
 from handloom.training.evaluation_metrics import (
+    DEFAULT_THRESHOLD,
     BinaryMetrics,
     QuantileMetrics,
     RegressionMetrics,
@@ -148,7 +149,7 @@ def evaluate(
         ``of_views``; all others are those of the original rows.
     threshold : float, optional
         Of two classes: the probability of the positive one above which it is predicted; by default
-        1/2.
+        1/2, where the first class is predicted if both have the same.
     positive : str, optional
         Of two classes: the name of the positive one, by default the second. Only ``threshold`` and
         ``binary`` depend on it.
@@ -398,7 +399,9 @@ def _evaluation(
         margins: Array = logits[:, positive] - logits[:, 1 - positive]
         hits = (targets == positive).astype(np.int64)
         binary = BinaryMetrics.of(names[positive], hits, margins, threshold)
-        predicted = np.where(margins > logit(threshold), positive, 1 - positive)
+        if threshold != DEFAULT_THRESHOLD:  # at which the first of equal logits is predicted
+            predicted = np.where(margins > logit(threshold), positive, 1 - positive)
+    predicted[~np.isfinite(logits).all(axis=1)] = 0
     return Evaluation(
         loss,
         accuracy(targets, predicted),

@@ -1,5 +1,6 @@
 """The sections of a report about a table: errors, rows that a person recognizes, importance."""
 
+import copy
 import math
 from typing import Any, cast
 
@@ -317,6 +318,19 @@ def test_models_of_estimators_have_the_same_sections() -> None:
     assert made.binary_classes is not None
     page = page_of(made, Dataset(x, (y > 150).to_numpy(), made.binary_classes))
     assert "threshold" in ids(page)
+
+
+def test_the_area_is_that_of_the_evaluation_where_probabilities_are_rounded_to_one(
+    binary: tuple[Model, Splits],
+) -> None:
+    model, splits = copy.deepcopy(binary)
+    model.network.parameters.vector[...] *= 30
+    measured = evaluate(model, splits.test).binary
+    assert measured is not None
+    rounded = roc_auc(splits.test.targets, model.predict(splits.test.inputs)[:, 1])
+    assert f"{rounded:.3f}" != f"{measured.roc_auc:.3f}"
+    text = page_of(model, splits).by_id("threshold").whole_text
+    assert f"ROC curve is {measured.roc_auc:.3f}" in text
 
 
 def test_the_roc_curve_is_that_of_scikit_learn() -> None:

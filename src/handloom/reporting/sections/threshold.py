@@ -36,7 +36,7 @@ def threshold(run: ReportedRun) -> Section | Omission | None:
     share = float(targets.mean())
     if share in (0.0, 1.0):
         return Omission(TITLE, "all test rows are of one class.")
-    area = roc_auc(targets, probabilities)
+    area = _area(run, targets, probabilities)
     brier, guessing = brier_score(targets, probabilities), share * (1.0 - share)
     text = (
         f"A row is predicted as {positive} if its probability is above a threshold, by default "
@@ -55,6 +55,14 @@ def threshold(run: ReportedRun) -> Section | Omission | None:
         ),
     ]
     return Section("threshold", TITLE, body, styles=("charts", "fit"))
+
+
+def _area(run: ReportedRun, targets: Classes, probabilities: Floats) -> float:
+    """Return the area that was measured of logits; probabilities near 1 may be equal by rounding."""
+    measured = run.results.get("test_roc_auc")
+    if isinstance(measured, float) and 0.0 <= measured <= 1.0:
+        return measured
+    return roc_auc(targets, probabilities)
 
 
 def roc_curve(targets: Classes, scores: Floats) -> tuple[Floats, Floats]:
