@@ -23,6 +23,7 @@ from benchmarks.statistics import deviation
 from benchmarks.textbook import Textbook
 from handloom import fashion_mnist
 from handloom.data.dataset import Dataset, Splits
+from handloom.environment import environment
 from handloom.files import write_bytes, write_text
 from handloom.studies.reference import MODELS, STEPS
 
@@ -108,6 +109,8 @@ def trained(
     x, targets = scaled(splits.train, dtype)
     path = folder / f"{name}-seed{seed}"
     training = begun(name, seed, path, x.shape[1], dtype)
+    if len(training.log) > epochs:
+        raise SystemExit(f"{path} has {len(training.log)} epochs already, more than {epochs}")
     while len(training.log) < epochs:
         training.epoch(x, targets)
         if len(training.log) % KEEP == 0 or len(training.log) == epochs:
@@ -174,8 +177,9 @@ def main(arguments: list[str] | None = None) -> None:
             one = trained(name, seed, splits, options.epochs, folder, options.dtype)
             results[name].append(one)
             print(f"{name}, seed {seed}: {one['accuracy']:.4f}, {one['loss']:.4f}", flush=True)
-            written = {"epochs": options.epochs, "dtype": options.dtype, "results": results}
-            write_text(folder / "results.json", json.dumps(written, indent=1) + "\n")
+    how = {"rows": len(splits.train), "epochs": options.epochs, "dtype": options.dtype}
+    written = {"environment": environment(), **how, "results": results}
+    write_text(folder / "results.json", json.dumps(written, indent=1) + "\n")
     print(table(results))
 
 

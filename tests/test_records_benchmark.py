@@ -26,7 +26,7 @@ from benchmarks.records.page import (
     looks_table,
     row,
 )
-from benchmarks.records.protocol import Protocol, ProtocolError
+from benchmarks.records.protocol import Protocol, ProtocolError, shown
 from benchmarks.records.runs import Run, checkpoints_of, once, trained, validated
 from benchmarks.records.settings import digest, settings_of
 from benchmarks.statistics import Interval
@@ -72,6 +72,18 @@ def test_a_choice_is_written_down_with_its_figures(
     assert len(entry["candidates"][CURRENT]["accuracies"]) == 5
     assert [json.loads(json.dumps(each)) for each in few.log] == [entry]
     assert better[:3] == [(1, 1000), (2, 1000), (1, 1001)]  # pairs, one after the other
+
+
+def test_equal_differences_choose_no_candidate(
+    few: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their interval has no width, which says nothing of other seeds."""
+
+    def run(recipe: Recipe, train: Dataset, seed: int, checkpoints: Path) -> Run:
+        return Run(1.0, 2, 0.5 + 0.1 * recipe.epochs)
+
+    monkeypatch.setattr(protocol, "validated", run)
+    assert few.choose("mlp-flash", BOTH)["chosen"] == CURRENT
 
 
 def test_a_choice_goes_on_where_it_was_and_is_written_once(
@@ -307,6 +319,10 @@ def test_a_row_has_deviation_interval_and_binomial_error() -> None:
     table = looks_table([{**look, "accuracies": [0.9, 0.92], "seconds": [1.0, 2.0]}], DATA)
     assert f"| `mlp` | {ACCURACIES['mlp']} % | **91.00 % ± 1.41** | 2 |" in table
     assert table.endswith("| 2.86 | 1.5 | not run |")
+    single = row("mlp", [0.90], 52.8, [0.91])
+    assert "**90.00 % ± ?** | 1 | unknown | 0.30 | 52.8 | -1.00 (1 seed)" in single
+    one = {**look, "accuracies": [0.9], "torch": {"accuracies": [0.91]}}
+    assert shown(one) == "mlp: 90.00 %; binomial standard error 3.00"
 
 
 def test_the_newest_choice_of_a_recipe_is_told_with_its_differences() -> None:

@@ -34,6 +34,9 @@ def row(
     percent = [100 * accuracy for accuracy in accuracies]
     mean, low, high = interval(percent)
     error = 100 * binomial_error(mean / 100, test_rows)
+    spread, ends = f"± {deviation(percent):.2f}", f"{low:.2f} to {high:.2f}"
+    if len(percent) < 2:
+        spread, ends = "± ?", "unknown"
     difference, shown = "not run", f"{float(f'{seconds:.3g}'):,g}"  # three digits, no exponent
     if theirs is not None and len(theirs) < 2:
         difference = f"{100 * (accuracies[0] - theirs[0]):+.2f} (1 seed)"
@@ -41,8 +44,8 @@ def row(
         each = paired(percent, [100 * accuracy for accuracy in theirs])
         difference = f"{each.mean:+.2f} ({each.low:+.2f} to {each.high:+.2f})"
     return (
-        f"| `{recipe}` | {ACCURACIES[recipe]:g} % | **{mean:.2f} % ± {deviation(percent):.2f}** "
-        f"| {len(percent)} | {low:.2f} to {high:.2f} | {error:.2f} | {shown} | {difference} |"
+        f"| `{recipe}` | {ACCURACIES[recipe]:g} % | **{mean:.2f} % {spread}** | {len(percent)} "
+        f"| {ends} | {error:.2f} | {shown} | {difference} |"
     )
 
 

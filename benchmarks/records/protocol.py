@@ -261,8 +261,8 @@ def _differences(accuracies: Mapping[str, list[float]]) -> dict[str, Interval]:
 def _choice(
     accuracies: Mapping[str, list[float]], differences: Mapping[str, Interval]
 ) -> tuple[str, str]:
-    """Return the chosen candidate and the reason."""
-    better = {label: each for label, each in differences.items() if each.low > 0.0}
+    """Return the chosen candidate and the reason; equal differences tell nothing of others."""
+    better = {label: each for label, each in differences.items() if each.high > each.low > 0.0}
     if not better:
         return next(iter(accuracies)), "no candidate's interval lies above zero"
     label = max(better, key=lambda label: better[label].mean)
@@ -283,12 +283,14 @@ def shown(look: Entry) -> str:
     accuracies = look["accuracies"]
     mean, low, high = interval(accuracies)
     error = binomial_error(mean, look["test_rows"])
-    text = (
-        f"{look['recipe']}: {100 * mean:.2f} % ± {100 * deviation(accuracies):.2f} over "
-        f"{len(accuracies)} seeds; 95 % interval of the mean {100 * low:.2f} to {100 * high:.2f}; "
-        f"binomial standard error {100 * error:.2f}"
-    )
-    if look["torch"]:
+    text = f"{look['recipe']}: {100 * mean:.2f} %"
+    if len(accuracies) > 1:
+        text += (
+            f" ± {100 * deviation(accuracies):.2f} over {len(accuracies)} seeds; 95 % interval of "
+            f"the mean {100 * low:.2f} to {100 * high:.2f}"
+        )
+    text += f"; binomial standard error {100 * error:.2f}"
+    if look["torch"] and len(accuracies) > 1:
         difference = [100 * each for each in paired(accuracies, look["torch"]["accuracies"])]
         text += "; minus PyTorch's {:+.2f} ({:+.2f} to {:+.2f})".format(*difference)
     return text

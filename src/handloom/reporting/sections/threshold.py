@@ -58,7 +58,7 @@ def threshold(run: ReportedRun) -> Section | Omission | None:
 
 
 def _area(run: ReportedRun, targets: Classes, probabilities: Floats) -> float:
-    """Return the area that was measured of logits; probabilities near 1 may be equal by rounding."""
+    """Return the area of the logits if it was measured: probabilities near 1 are rounded to it."""
     measured = run.results.get("test_roc_auc")
     if isinstance(measured, float) and 0.0 <= measured <= 1.0:
         return measured
