@@ -124,6 +124,8 @@ class Diagnosis:
     initial_norms : dict of str to float
         The l2 norms of the weights of each layer at the beginning of the training; empty in a
         diagnosis of an earlier version.
+    held_out : int
+        The number of validation rows; 0 without any, and in a diagnosis of an earlier version.
     """
 
     optimizer: str
@@ -138,6 +140,7 @@ class Diagnosis:
     seconds: float = 0.0
     update_ratios: dict[str, float] = field(default_factory=dict)
     initial_norms: dict[str, float] = field(default_factory=dict)
+    held_out: int = 0
 
     def __repr__(self) -> str:
         epochs = listed(str(record.epoch + 1) for record in self.records)
@@ -175,12 +178,13 @@ class Diagnosis:
             If an entry is missing, unknown or invalid.
         """
         metrics = ("sortedness", "guessing", "input_scale", "target_scale", "seconds")
-        if {*values, "initial_norms"} != set(asdict(cls("", 0))):
+        if {*values, "initial_norms", "held_out"} != set(asdict(cls("", 0))):
             raise ValueError("a diagnosis has other entries")
         return cls(
             optimizer=str(values["optimizer"]),
             steps=require_count("steps", values["steps"], minimum=0),
             rows=require_count("rows", values["rows"], minimum=0),
+            held_out=require_count("held_out", values.get("held_out", 0), minimum=0),
             records=[_record(each) for each in values["records"]],
             skipped=[require_count("an epoch", each, minimum=0) for each in values["skipped"]],
             update_ratios=_by_name(values["update_ratios"]),

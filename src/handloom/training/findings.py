@@ -74,10 +74,12 @@ SORTED = 0.9
 hold one class: for shuffling see LeCun, Bottou, Orr, Müller, "Efficient BackProp", in "Neural
 Networks: Tricks of the Trade", Springer, 1998, section 4.2."""
 
-OVERFIT_RISE, OVERFIT_GAP = 1.2, 2.0
-"""The validation loss relative to its lowest value, and to the training loss. Early stopping after
-a rise of the validation loss: Prechelt, "Early Stopping - But When?", in "Neural Networks: Tricks
-of the Trade", Springer, 1998."""
+OVERFIT_RISE, OVERFIT_GAP, OVERFIT_ERRORS = 1.2, 2.0, 2.0
+"""The validation loss relative to its lowest value, and to the training loss, and the rise in
+standard errors. Losses of rows deviate by about their mean or more, so the mean of ``n`` has the
+relative error ``1 / sqrt(n)`` or more. Early stopping after a rise of the validation loss:
+Prechelt, "Early Stopping - But When?", in "Neural Networks: Tricks of the Trade", Springer,
+1998."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,18 @@ def findings(history: History) -> list[Finding]:
         return []
     causes = list(_sorted_rows(diagnosis))
     if not diagnosis.records:
-        return [*causes, *_overfitting(history)]
+        return [*causes, *_overfitting(history, diagnosis)]
     last = diagnosis.records[-1]
     if not math.isfinite(last.loss):
         return [*causes, _not_finite(diagnosis, last)]
     if not _is_stuck(diagnosis, last):
         causes += _few_steps(history, diagnosis, last)
         causes += _slowed_by_rate(_Measured(history, diagnosis, last))
-        return [*causes, *_dead(diagnosis, last, MOSTLY_DEAD), *_overfitting(history)]
+        return [
+            *causes,
+            *_dead(diagnosis, last, MOSTLY_DEAD),
+            *_overfitting(history, diagnosis),
+        ]
     seen = _Measured(history, diagnosis, last)
     for cause in _CAUSES:  # a later one may be the effect of an earlier one
         causes = causes or list(cause(seen))
@@ -426,18 +432,21 @@ def _sorted_rows(diagnosis: Diagnosis) -> Iterator[Finding]:
         )
 
 
-def _overfitting(history: History) -> Iterator[Finding]:
+def _overfitting(history: History, diagnosis: Diagnosis) -> Iterator[Finding]:
     """Find a validation loss that rises while the training loss falls."""
+    held_out = diagnosis.held_out
     records = [each for each in history if each.validation_loss is not None]
     if len(records) < 2 or history.stop_reason is StopReason.EARLY_STOPPING:
         return  # early stopping is the remedy
     losses = [each.validation_loss or 0.0 for each in records]
     best, last = min(range(len(losses)), key=losses.__getitem__), records[-1]
-    risen = losses[-1] > OVERFIT_RISE * losses[best]
+    by_chance = OVERFIT_ERRORS / math.sqrt(held_out) if held_out else 0.0
+    risen = losses[-1] > max(OVERFIT_RISE, 1.0 + by_chance) * losses[best]
     if risen and losses[-1] > OVERFIT_GAP * last.data_loss and last.data_loss < losses[best]:
+        rows = f" (of {held_out:,} rows)" if held_out else ""
         yield Finding(
             "overfitting",
-            f"The network overfits: the validation loss was lowest after epoch "
+            f"The network seems to overfit: the validation loss{rows} was lowest after epoch "
             f"{records[best].epoch + 1} ({losses[best]:.4g}) and rose to {losses[-1]:.4g}, while "
             f"the training loss fell to {last.data_loss:.4g}. Try fewer epochs (--epochs on the "
             f"command line) or more training rows or, where no recipe sets them, EarlyStopping "

@@ -89,6 +89,7 @@ class Probe:
             kind = type(self._state.optimizer).__name__
             history.diagnosis = Diagnosis(kind, self._steps, sortedness)
             history.diagnosis.initial_norms = self._norms()
+            history.diagnosis.held_out = len(self._state.validation or ())
         own = history.diagnosis  # a longer training has another last epoch
         own.records = [each for each in own.records if self.due(each.epoch)]
         own.skipped = [epoch for epoch in own.skipped if self.due(epoch)]

@@ -442,5 +442,5 @@ def test_a_note_on_overfitting_says_whose_weights_the_model_has(restores: bool) 
     description = RunDescription(settings, "points", None, 1)
     run = ReportedRun("run", trainer.model(), history=history, description=description)
     text = render(cast(Section, notes(run)).body)
-    assert "The network overfits" in text
+    assert "The network seems to overfit" in text
     assert ("The model of this page has the weights of epoch" in text) == restores
