@@ -112,11 +112,21 @@ def test_the_study_says_what_one_rounding_did() -> None:
     runs = {name: [Perturbed(**one) for one in each] for name, each in saved["runs"].items()}
     page = (DOCS / "reference-study.md").read_text()
     assert between(page, "rounding") == rounding.table(runs)
-    for name, reported in (("sgd", 0.837), ("momentum", 0.812)):
+    for name, reported, loss in (("sgd", 0.837, 0.449), ("momentum", 0.812, 0.527)):
         mean, low, high = of_another([one.accuracy for one in runs[name]])
         assert f"{mean:.3f} ± {high - mean:.3f}" in page
         assert low < reported < high
+        mean, low, high = of_another([one.loss for one in runs[name]])
+        assert f"{mean:.3f} ± {high - mean:.3f}" in page
+        assert (low < loss < high) == (name == "momentum")  # as the page says
     assert sum(one.accuracy > 0.3 for one in runs["adam"]) == 4  # as the page says
     for each in runs.values():
         for one in each[1:]:
             assert one.differences["1100"] > 0.5
+    after = {
+        steps: [np.median([one.differences[steps] for one in runs[name][1:]]) for name in runs]
+        for steps in ("39", "80")
+    }
+    assert [f"{each:.2f}" for each in after["39"]] == ["0.23", "0.84", "0.25"]
+    assert "sgd, adam: 0.23 and 0.25) or by more (momentum: 0.84)" in page
+    assert (f"{min(after['80']):.2f}", f"{max(after['80']):.2f}") == ("0.63", "0.97")

@@ -197,7 +197,9 @@ def test_overfitting() -> None:
     layers = [Dense(64), ReLU()]
     history = fit(layers, Adam(), 3e-3, train, held_out, epochs=60)
     assert symptoms(history) == ["overfitting"]
-    assert "the validation loss (of 200 rows) was lowest after epoch" in sentence(history, "overfitting")
+    assert "the validation loss (of 200 rows) was lowest after epoch" in sentence(
+        history, "overfitting"
+    )
     stopped = [EarlyStopping(patience=10)]
     layers = [Dense(64), ReLU()]
     history = fit(layers, Adam(), 3e-3, train, held_out, epochs=60, callbacks=stopped)

@@ -111,16 +111,16 @@ def _draw_diagram(panel: "Axes", measured: Reliability) -> None:
     panel.legend(loc="upper left")
 
 
-def _draw_counts(panel: "Axes", measured: Reliability, chance: float) -> None:
-    """Draw how many rows each interval has; no confidence is below that of chance."""
+def _draw_counts(panel: "Axes", measured: Reliability, equal: float) -> None:
+    """Draw how many rows each interval has; no confidence is below that of equal ones."""
     bins = len(measured.counts)
     middles, width = 100 * (np.arange(bins) + 0.5) / bins, 100 / bins
     bars = panel.bar(middles, measured.counts, 0.9 * width, color=BLUE)
     if bins <= MOST_COUNTS:
         labels = [f"{count:,}" if count else "" for count in measured.counts]
         panel.bar_label(bars, labels, fontsize=SMALL, color=DARK, padding=2)
-    panel.axvline(100 * chance, color=GRAY, linestyle=(0, (1, 2)))
+    panel.axvline(100 * equal, color=GRAY, linestyle=(0, (1, 2)))
     panel.set_ylabel("rows")
-    panel.set_xlabel("confidence (%); dotted: that of chance")
+    panel.set_xlabel("confidence (%); dotted: equal probabilities")
     panel.set_ylim(0, 1.25 * max(int(measured.counts.max()), 1))
     panel.locator_params(axis="y", nbins=3, integer=True)

@@ -81,7 +81,9 @@ def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
         series.append(column(history, "data_loss", "training without penalty"))
     guess = math.log(classes) if classes > 1 else math.inf
     highest = max((v for each in series for v in each.y if v is not None), default=0.0)
-    guessed = [Mark("y", guess, f"guessing: ln {classes}")] if highest > 0.6 * guess else []
+    guessed = (
+        [Mark("y", guess, f"equal probabilities: ln {classes}")] if highest > 0.6 * guess else []
+    )
     first = history.records[0].data_loss
     without = ", without penalty" if penalized else ""
     caption = "The lower the better. " + (

@@ -132,7 +132,7 @@ def _of_loss(run: ReportedRun) -> str | None:
     shares = shares_of_classes(run)
     if shares is not None and constant is not None and shares.max() * classes >= UNEQUAL:
         return f"predicting the shares of the classes: {constant:.3f}"
-    return f"guessing: ln {classes} = {math.log(classes):.3f}"
+    return f"equal probabilities: ln {classes} = {math.log(classes):.3f}"
 
 
 def _of_best_weights(run: ReportedRun) -> float | None:
