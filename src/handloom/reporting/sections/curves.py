@@ -81,13 +81,12 @@ def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
         series.append(column(history, "data_loss", "training without penalty"))
     guess = math.log(classes) if classes > 1 else math.inf
     highest = max((v for each in series for v in each.y if v is not None), default=0.0)
-    guessed = (
-        [Mark("y", guess, f"equal probabilities: ln {classes}")] if highest > 0.6 * guess else []
-    )
+    equal = Mark("y", guess, f"equal probabilities: ln {classes}")
+    guessed = [equal] if highest > 0.6 * guess else []
     first = history.records[0].data_loss
     without = ", without penalty" if penalized else ""
     caption = "The lower the better. " + (
-        f"Guessing among {classes} classes has the loss ln {classes} = {guess:.3f}; the first "
+        f"Equal probabilities of all classes have the loss ln {classes} = {guess:.3f}; the first "
         f"epoch had a mean of {decimal(first, 3)}{without}."
         if math.isfinite(guess)
         else "It is the value that training makes smaller."
@@ -97,7 +96,7 @@ def _loss(history: History, marks: list[Mark], classes: int) -> LineChart:
     if penalized:
         caption += (
             " Training makes the loss with penalty smaller: the loss of the predictions plus a "
-            "penalty for large weights. Only the loss without penalty compares with guessing and "
+            "penalty for large weights. Only the loss without penalty compares with that and "
             "with the test loss."
         )
     return LineChart("loss", "Loss", caption, "loss", series, [*marks, *guessed])
