@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from tests.estimators.helpers import classifier, plain_network, regressor
 
 from handloom import (
     ConfigurationError,
@@ -16,6 +17,7 @@ from handloom import (
     MLPRegressor,
     Model,
     ModelError,
+    NetworkClassifier,
     Sequential,
     Softmax,
     evaluate,
@@ -106,3 +108,43 @@ def test_the_softmax_of_a_single_output_is_refused() -> None:
     network = Sequential([Dense(1)]).build((5,))
     with pytest.raises(ModelError, match="softmax of a single output is always 1"):
         Model(network, AsFloat(), ("a",), (5,), "float32").predict(X.astype(np.float32))
+
+
+@pytest.mark.parametrize("how", ["fit", "partial_fit", "network"])
+def test_a_single_class_is_no_model(how: str) -> None:
+    if how == "network":
+        made: Any = NetworkClassifier(plain_network, max_iter=2, random_state=0)
+    else:
+        made = classifier(max_iter=2)
+    only = np.full(len(X), 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        made = made.partial_fit(X, only, classes=[7]) if how == "partial_fit" else made.fit(X, only)
+    with pytest.raises(ModelError, match=r"of a single class, '7', has no model: it predicts that"):
+        made.to_model()
+
+
+def test_another_output_activation_is_refused_in_a_model() -> None:
+    made = regressor(tol=1.0, max_iter=20).fit(X, Y)
+    made.out_activation_ = "exp"
+    with pytest.raises(ModelError, match="must be 'identity', that of the loss, in a model, got"):
+        made.to_model()
+
+
+def test_weights_of_a_diverged_fit_are_refused_in_a_model() -> None:
+    made = regressor(solver="sgd", learning_rate_init=1e9, on_divergence="warn")
+    with pytest.warns(ConvergenceWarning, match="non-finite"):
+        made.fit(X, Y)
+    with pytest.raises(ModelError, match=r"must be finite to make a model, .* its fit diverged"):
+        made.to_model()
+
+
+def test_whole_floats_as_classes_keep_the_target_of_a_table() -> None:
+    frame = pd.DataFrame({"size": X[:, 0], "town": np.where(X[:, 1] > 0, "Bern", "Oslo")})
+    y = pd.Series(Y > 0, name="rich").astype("Int64")
+    made = classifier(categorical_features="from_dtype", max_iter=20, tol=1.0).fit(frame, y)
+    model = made.to_model()
+    assert model.columns is not None
+    assert model.columns.class_names == ("0", "1")
+    data = Dataset.from_frame(frame.assign(rich=y), "rich", columns=model.columns)
+    assert evaluate(model, data).accuracy == pytest.approx(made.score(frame, y))

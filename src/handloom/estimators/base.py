@@ -224,11 +224,8 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             self, call.X, call.y, continuous=self._continuous_targets, reset=not continued
         )
         earlier: Task | None = self.__dict__.get("_task") if continued else None
-        if earlier is not None and self.out_activation_ != earlier.output_activation:
-            raise ValueError(
-                f"out_activation_ must be {earlier.output_activation!r}, that of the loss, where a "
-                f"fit continues from another, got {self.out_activation_!r}"
-            )
+        if earlier is not None:
+            self._require_own_activation(earlier, "where a fit continues from another")
         task = self._task_for(y, call, earlier)
         random = check_random_state(self.random_state)
         if isinstance(X, RawRows):  # its flat rows are known once training rows are chosen
@@ -392,8 +389,23 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         ------
         NotFittedError
             If the estimator is not fitted.
+        ModelError
+            If a model would not predict as the estimator does: with a single class, with
+            ``out_activation_`` set to another than that of the loss, or after a diverged fit.
         """
         check_is_fitted(self)
+        task: Task = self.__dict__["_task"]
+        if task.single_class is not None:
+            raise ModelError(
+                f"a classifier of a single class, {task.single_class!r}, has no model: it predicts "
+                "that class for all rows"
+            )
+        self._require_own_activation(task, "in a model")
+        _require_finite(self._network_in_use(), "to make a model")
+        return self._as_model(name)
+
+    def _as_model(self, name: str = "unnamed") -> Model:
+        """Return the network as a model, whatever ``out_activation_`` is."""
         network, task = self._network_in_use(), self.__dict__["_task"]
         return Model(
             network,
@@ -420,13 +432,17 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         network = self._network_in_use()
         refuse_masks_and_times("X", X)
         X = self._flat_rows(X, network.parameters.dtype)
-        if not np.isfinite(network.parameters.values).all():
-            raise ModelError(
-                "the model's weights must be finite to predict or score, got NaN or infinity: "
-                "its fit diverged"
-            )
+        _require_finite(network, "to predict or score")
         task: Task | None = self.__dict__.get("_task")  # weights that a caller set have none
         return predict_logits(network, X, task.loss() if task else None)
+
+    def _require_own_activation(self, task: Task, where: str) -> None:
+        """Refuse an output activation that a caller has set, in place of that of the loss."""
+        if self.out_activation_ != task.output_activation:
+            raise ModelError(
+                f"out_activation_ must be {task.output_activation!r}, that of the loss, {where}, "
+                f"got {self.out_activation_!r}"
+            )
 
     def _hold(self, network: Sequential) -> None:
         """Set the fitted attributes that hold a network."""
@@ -468,6 +484,14 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, raw)
         return tags
+
+
+def _require_finite(network: Sequential, purpose: str) -> None:
+    """Refuse a network whose fit diverged."""
+    if not np.isfinite(network.parameters.values).all():
+        raise ModelError(
+            f"the model's weights must be finite {purpose}, got NaN or infinity: its fit diverged"
+        )
 
 
 def supports_partial_fit(estimator: Any) -> bool:

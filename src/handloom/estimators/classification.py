@@ -57,7 +57,7 @@ class Classification:
     def output_names(self) -> tuple[str, ...]:
         """The name of each output's class; a single output is the logit of the second class."""
         names = self.label_names if self.labels.multilabel else None
-        return names or tuple(str(label) for label in self.labels.classes[-self.outputs :])
+        return names or tuple(map(_written, self.labels.classes[-self.outputs :]))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +69,13 @@ class Classification:
         """The two classes of a single output, the logit of the second one; else None."""
         if self.outputs > 1 or len(self.labels.classes) != 2 or self.labels.multilabel:
             return None
-        return tuple(str(label) for label in self.labels.classes)
+        return tuple(map(_written, self.labels.classes))
+
+    @property
+    def single_class(self) -> str | None:
+        """The only class, which is predicted without the network; else None."""
+        alone = len(self.labels.classes) == 1 and not self.labels.multilabel
+        return _written(self.labels.classes[0]) if alone else None
 
     @property
     def output_activation(self) -> str:
@@ -80,7 +86,7 @@ class Classification:
         """Return the target with its classes; None if cells are not written as the classes are."""
         names = self.binary_classes or self.output_names
         written = all(each == each.strip() for each in names) and all(names)
-        if self.labels.multilabel or not written or self.labels.classes.dtype.kind == "f":
+        if self.labels.multilabel or not written:
             return None
         return TableTarget(name, "classification", names)
 
@@ -185,11 +191,17 @@ class Classification:
         A single class has two columns, as in scikit-learn, whose tools expect them: its own, all
         ones, and one of zeros.
         """
-        alone = len(self.labels.classes) == 1 and not self.labels.multilabel
-        if alone and activation in (None, self.output_activation):
+        if self.single_class is not None and activation in (None, self.output_activation):
             return np.tile(np.array([1.0, 0.0], logits.dtype), (len(logits), 1))
         outputs = activate(logits, activation or self.output_activation)
         return outputs if self.labels.multilabel else both_classes(outputs)
+
+
+def _written(label: object) -> str:
+    """Return a class as text: 3 for 3.0, as scikit-learn's floats of nullable integers are."""
+    if isinstance(label, float | np.floating) and label.is_integer():
+        return str(int(label))
+    return str(label)
 
 
 def _named_weights(

@@ -73,6 +73,11 @@ class Regression:
         return None
 
     @property
+    def single_class(self) -> str | None:
+        """None: there are no classes."""
+        return None
+
+    @property
     def output_activation(self) -> str:
         """``"identity"``, ``"exp"`` or ``"sort"``, or that of a loss of the caller's."""
         return name_of(output_activation_of(self.loss(), None))

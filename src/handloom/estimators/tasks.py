@@ -34,6 +34,10 @@ class Task(Protocol):
         """The two classes of a single output, the logit of the second one; else None."""
 
     @property
+    def single_class(self) -> str | None:
+        """The only class of a classification, which is predicted without the network; else None."""
+
+    @property
     def output_activation(self) -> str:
         """Scikit-learn's name of the function from logits to predictions: ``"logistic"``, ..."""
 

@@ -206,7 +206,7 @@ def _logits(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
     graph, x = Graph(dtype, container.target_opset, f"{prefix}."), source.full_name
     if type(source.type) not in _floats():
         x = graph.cast(x, dtype, name="numbers")
-    network = operator.raw_operator.to_model().before_loss
+    network = operator.raw_operator._as_model().before_loss
     return graph, add_layers(graph, network.named_layers(), x, network.input_shape)
 
 
