@@ -22,7 +22,9 @@ are the same to the bit only for the same backend, on one kind of machine.
 import copy
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -48,6 +50,9 @@ FUSED_FROM = 5e10
 
 It is about three seconds of training in NumPy; loading takes 0.4 to 0.9 seconds.
 """
+
+_any_work: ContextVar[bool] = ContextVar("any_work", default=False)
+"""Whether ``"auto"`` loads compiled code for trainings of less work too."""
 
 OLDEST_NUMBA = (0, 60)
 """The oldest version of Numba that the extra ``fast`` takes."""
@@ -391,7 +396,8 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    if name == "numpy" or (name == "auto" and not (work >= FUSED_FROM and fused_is_installed())):
+    pays = work >= FUSED_FROM or _any_work.get()
+    if name == "numpy" or (name == "auto" and not (pays and fused_is_installed())):
         return NUMPY
     if not fused_is_installed():
         raise MissingExtraError("numba", "fast", "training with compiled functions")
@@ -403,22 +409,25 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
     return Backend(_warn_of_numpy(problem))
 
 
+@contextmanager
+def fused_for_any_work() -> Iterator[None]:
+    """Let ``"auto"`` choose compiled code in this block however small the work is.
+
+    For callers that train often in one process, where loading it pays later.
+    """
+    token = _any_work.set(True)
+    try:
+        yield
+    finally:
+        _any_work.reset(token)
+
+
 def fused_is_installed() -> bool:
     """Return whether Numba is installed, which compiles the fused backend; it may not work."""
     try:
         return find_spec("numba") is not None
     except ValueError:  # a module without a specification
         return sys.modules.get("numba") is not None
-
-
-def fused_works() -> bool:
-    """Return whether the fused backend works here; warn once if Numba is installed but fails."""
-    if not fused_is_installed():
-        return False
-    problem = problem_of_fused()
-    if problem is not None:
-        _warn_of_numpy(problem)
-    return problem is None
 
 
 @cache

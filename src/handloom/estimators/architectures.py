@@ -18,8 +18,9 @@ class Architecture(Protocol):
     def penalty_per_row(self) -> bool:
         """Whether the penalty of a step is divided by the total weight of its rows."""
 
-    def backend(self, asked: str) -> str:
-        """Return the backend to fit with; ``asked`` may be ``"auto"``."""
+    @property
+    def fused_for_any_work(self) -> bool:
+        """Whether the backend ``"auto"`` takes compiled code for small fits too."""
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

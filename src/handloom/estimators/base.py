@@ -321,7 +321,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             incremental=incremental,
             batch_size=self._batch_size(rows),
             penalty_per_row=architecture.penalty_per_row,
-            backend=architecture.backend(self.backend),
+            fused_for_any_work=architecture.fused_for_any_work,
         )
 
     def _batch_size(self, rows: int) -> int:

@@ -33,10 +33,7 @@ class FactoryArchitecture:
     embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = False
-
-    def backend(self, asked: str) -> str:
-        """Return the backend that was asked for."""
-        return asked
+    fused_for_any_work: ClassVar[bool] = False
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

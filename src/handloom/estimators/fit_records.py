@@ -155,13 +155,15 @@ class FitOptions:
         Rows per step.
     penalty_per_row : bool
         Whether the penalty of a step is divided by the total weight of its rows.
+    fused_for_any_work : bool
+        Whether the backend ``"auto"`` takes compiled code for small fits too.
     """
 
     label: str
     incremental: bool
     batch_size: int
     penalty_per_row: bool
-    backend: str
+    fused_for_any_work: bool
 
     solver: str
     learning_rate: str | Schedule
@@ -186,6 +188,7 @@ class FitOptions:
     max_time: float | None
     verbose: bool | int
     threads: int | None
+    backend: str
 
     @classmethod
     def of(cls, estimator: Any, **others: Any) -> "FitOptions":

@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
 from threading import Event
 
 import numpy as np
 
+from handloom.backend import fused_for_any_work
 from handloom.estimators.convergence import SCORE_COLUMN, Convergence, RecordScore
 from handloom.estimators.fit_records import FitInput, FitOptions, FitResult, FitState, FitWarning
 from handloom.estimators.lbfgs import minimize
@@ -26,7 +27,7 @@ from handloom.training import (
     Trainer,
     TrainingState,
 )
-from handloom.training.interrupts import on_interrupt
+from handloom.training.interrupts import held, on_interrupt
 from handloom.training.objective import Measurement
 from handloom.training.objective_making import full_batch_objective
 from handloom.training.progress import TrainingProgress
@@ -57,12 +58,13 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     trainer.signals = signals
     described = fit_input.task.names, fit_input.column_names, fit_input.columns
     held_out = fit_input.held_out
-    prepared = trainer.prepare(
-        fit_input.sample.dataset(*described),
-        None if held_out is None else held_out.dataset(*described),
-        sample_weights=fit_input.sample.weights,
-        validation_weights=None if held_out is None else held_out.weights,
-    )
+    with _choosing_backend(options):
+        prepared = trainer.prepare(
+            fit_input.sample.dataset(*described),
+            None if held_out is None else held_out.dataset(*described),
+            sample_weights=fit_input.sample.weights,
+            validation_weights=None if held_out is None else held_out.weights,
+        )
     prepared.state.model = replace(
         prepared.state.model,
         binary_classes=fit_input.task.binary_classes,
@@ -159,22 +161,28 @@ def _objective(
 ) -> Iterator[tuple[Callable[[], Measurement], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = fit_input.sample, Event()
-    measure, threads = full_batch_objective(
-        network,
-        fit_input.task.loss(),
-        sample.dataset(fit_input.task.names),
-        sample.weights,
-        penalty_per_row=options.penalty_per_row,
-        threads=options.threads,
-        backend=options.backend,
-        expected_calls=options.max_iter,
-    )
+    with held(), _choosing_backend(options):  # compiled code is imported, which is not to be broken
+        measure, threads = full_batch_objective(
+            network,
+            fit_input.task.loss(),
+            sample.dataset(fit_input.task.names),
+            sample.weights,
+            penalty_per_row=options.penalty_per_row,
+            threads=options.threads,
+            backend=options.backend,
+            expected_calls=options.max_iter,
+        )
     with (
         on_interrupt(interrupted.set, signals),
         threads,
         np.errstate(over="ignore", invalid="ignore"),
     ):
         yield measure, interrupted.is_set
+
+
+def _choosing_backend(options: FitOptions) -> AbstractContextManager[None]:
+    """Return a block in which ``"auto"`` chooses as the estimator does."""
+    return fused_for_any_work() if options.fused_for_any_work else nullcontext()
 
 
 def _convergence(fit_input: FitInput, options: FitOptions) -> Convergence:

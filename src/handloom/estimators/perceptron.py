@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from handloom.backend import fused_works
 from handloom.errors import ModelError
 from handloom.estimators.translate import (
     by_name,
@@ -47,10 +46,7 @@ class PerceptronArchitecture:
     embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
-
-    def backend(self, asked: str) -> str:
-        """Return the fastest backend that works for ``"auto"``, else the one asked for."""
-        return "fused" if asked == "auto" and fused_works() else asked
+    fused_for_any_work: ClassVar[bool] = True
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState
