@@ -88,3 +88,23 @@ def test_weights_that_exploded_after_they_were_measured_are_no_rescue(options: A
     )
     with pytest.raises(ModelError, match="non-finite"):
         made.fit(rows, targets)
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
+def test_a_continued_fit_that_diverges_keeps_the_weights_of_before(how: str) -> None:
+    rows, targets = continuous()
+    made, same = (
+        regressor(solver="sgd", learning_rate_init=0.01, warm_start=how == "warm_start")
+        for _ in range(2)
+    )
+    for each in (made, same):
+        fit = each.partial_fit if how == "partial_fit" else each.fit
+        fit(rows, targets)
+    before = made.predict(rows)
+    again = made.partial_fit if how == "partial_fit" else made.fit
+    with pytest.raises(ModelError, match=r"non-finite.*The weights before this call are kept\."):
+        again(1e200 * rows, targets)
+    assert np.array_equal(made.predict(rows), before)
+    again(rows, targets)
+    fit(rows, targets)
+    assert np.array_equal(made.predict(rows), same.predict(rows))  # as if there was no other call

@@ -12,6 +12,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_err
 from sklearn.model_selection import GridSearchCV
 from tests.estimators.helpers import classes, classifier, column, continuous, labels, regressor
 
+from handloom import ConfigurationError
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = continuous()
 HELD, GOALS = continuous(rows=50, seed=1)
@@ -150,3 +152,19 @@ def test_a_time_of_less_than_an_epoch_leaves_a_fitted_estimator() -> None:
 def test_a_part_of_a_fit_has_no_limit() -> None:
     with pytest.raises(ValueError, match="'max_time' must be None in partial_fit"):
         regressor(max_time=3.0).partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("options", [{"class_weight": "balanced"}, {}])
+def test_a_function_without_weights_is_refused_before_a_fit_of_weighted_rows(options: Any) -> None:
+    rows, y = classes(2)
+    seen: list[Any] = []
+
+    def score(estimator: Any, X: Any, y: Any) -> float:
+        seen.append(X)
+        return 0.0
+
+    made = classifier(early_stopping=True, scoring=score, **options)
+    weights = None if options else np.linspace(1, 2, len(y))
+    with pytest.raises(ConfigurationError, match="'scoring' must take sample_weight where rows"):
+        made.fit(rows, y, sample_weight=weights)
+    assert not seen

@@ -17,7 +17,7 @@ from handloom.data.transforms import AsFloat
 from handloom.errors import ModelError, did_you_mean
 from handloom.estimators.architectures import Architecture
 from handloom.estimators.constraints import CONSTRAINTS, check_combinations
-from handloom.estimators.convergence import Scorer
+from handloom.estimators.convergence import Scorer, require_weighted
 from handloom.estimators.fit_records import (
     FitCall,
     FitInput,
@@ -185,6 +185,8 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         tasks = self._fit_tasks(call, fit_input.task)
         fit = fit_by_lbfgs if self.solver == "lbfgs" else fit_by_steps
         result = fit(replace(fit_input, tasks=tasks), options, signals)
+        if fit_input.continued:
+            self._keep_earlier_weights(result.warning)
         self._adopt(fit_input, result)
         if tasks is not None:
             tasks.end(fit_input.network)
@@ -251,9 +253,17 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
             state = state.for_warm_start()
-        scorer, columns = self._scorer(network, task), self.__dict__.get("columns_")
+        weighted = held_out is not None and held_out.weights is not None
         return FitInput(
-            network, task, sample, held_out, state, self._column_names(), columns, scorer
+            network,
+            task,
+            sample,
+            held_out,
+            state,
+            continued,
+            self._column_names(),
+            self.__dict__.get("columns_"),
+            self._scorer(network, task, weighted=weighted),
         )
 
     def _network_for(
@@ -293,7 +303,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             return hold_out(sample, self.validation_fraction, random, strata)
         return sample, None
 
-    def _scorer(self, network: Sequential, task: Task) -> Scorer | None:
+    def _scorer(self, network: Sequential, task: Task, *, weighted: bool) -> Scorer | None:
         """Return a function that scores the network in training as ``scoring`` says, if it is set.
 
         A scorer takes an estimator: it gets one that has the network in training. That one takes
@@ -302,14 +312,16 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         if self.scoring is None:
             return None
         score, view = check_scoring(self, scoring=self.scoring), object.__new__(type(self))
+        if weighted:
+            require_weighted(score)
         view.__dict__.update(self.__dict__, **self._fitted_attributes(task, network))
         for name in ("feature_names_in_", "columns_"):
             view.__dict__.pop(name, None)
         view.n_features_in_ = network.input_shape[0]
 
         def scored(X: Any, y: Any, weights: Array | None) -> float:
-            weighted = {} if weights is None else {"sample_weight": weights}
-            return checked_number("the score of scoring", score(view, X, y, **weighted))
+            of_rows = {} if weights is None else {"sample_weight": weights}
+            return checked_number("the score of scoring", score(view, X, y, **of_rows))
 
         return scored
 
@@ -361,6 +373,11 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         self.validation_loss_curve_ = state.validation_losses if validated else None
         self.best_validation_score_ = state.best_score if validated else None
         self.t_ = state.rows_seen
+
+    def _keep_earlier_weights(self, warning: FitWarning | None) -> None:
+        """Raise the error of a diverged fit before the earlier weights are replaced."""
+        if warning is not None and warning.weights_lost and self.on_divergence == "raise":
+            raise ModelError(f"{warning.message} The weights before this call are kept.")
 
     def _report(self, warning: FitWarning) -> None:
         """Raise an error or warn; if no finite weights are left, the model cannot predict.

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
 
+from handloom.errors import ConfigurationError
 from handloom.estimators.rows import Sample, predict_logits
 from handloom.estimators.tasks import Task
 from handloom.parameters import Array
@@ -20,6 +22,27 @@ SCORE_COLUMN = "validation_score"
 
 LEAST_RATE = 1e-6
 """The learning rate at which ``"adaptive"``, which divides the rate by 5, ends training."""
+
+
+def require_weighted(score: Callable[..., float]) -> None:
+    """Refuse a function as ``scoring`` that does not take weights where rows have some.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no parameter ``sample_weight``.
+    """
+    try:
+        parameters = signature(score).parameters.values()
+    except ValueError:  # a callable that does not tell its parameters
+        return
+    if not any(
+        each.name == "sample_weight" or each.kind is each.VAR_KEYWORD for each in parameters
+    ):
+        raise ConfigurationError(
+            "'scoring' must take sample_weight where rows have weights (class_weight or "
+            "sample_weight): define score(estimator, X, y, sample_weight=None)"
+        )
 
 
 @dataclass

@@ -120,6 +120,8 @@ class FitInput:
         The validation data, measured after each epoch.
     earlier : FitState
         The state to continue from.
+    continued : bool
+        Whether the network has the weights of an earlier fit.
     column_names : tuple of str, or None
         The columns of the table, for the models that callbacks save.
     columns : Columns or None
@@ -135,6 +137,7 @@ class FitInput:
     sample: Sample
     held_out: Sample | None
     earlier: FitState
+    continued: bool = False
     column_names: tuple[str, ...] | None = None
     columns: Columns | None = None
     scorer: Scorer | None = None

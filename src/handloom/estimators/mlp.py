@@ -129,9 +129,10 @@ class MLPClassifier(Classifier):
         longer to load them.
     on_divergence : {"raise", "warn"}
         The reaction to NaN or infinity in weights, loss or gradient: an error, or a warning. In
-        both cases the model can neither predict nor score. If ``early_stopping``, ``restore_best``
-        or a callback kept the best weights, they are restored instead, always with a warning, as
-        scikit-learn does.
+        both cases the model can neither predict nor score; but the error of a fit that continues
+        another one (``partial_fit``, ``warm_start``) keeps the weights of before. If
+        ``early_stopping``, ``restore_best`` or a callback kept the best weights, they are restored
+        instead, always with a warning, as scikit-learn does.
 
     Attributes
     ----------
