@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
+from scipy.sparse import csr_matrix
 
 from handloom import DataError, MLPClassifier, MLPRegressor
 
@@ -97,3 +98,37 @@ def test_other_forms_of_the_same_data_give_the_same_predictions(inputs: Any, tar
     fitted = classifier().fit(inputs, targets)
     assert fitted.classes_.tolist() == ["ant", "bee", "cat"]
     assert np.array_equal(fitted.predict_proba(inputs), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("mixed", [["a", 1], [1, "a"]])
+def test_labels_of_several_kinds_are_refused_in_any_order(mixed: list[Any]) -> None:
+    y = np.array(mixed * 15, object)
+    message = r"must hold labels of one kind, got int and str: pass y\.astype\(str\)"
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, y)
+    with pytest.raises(ValueError, match=f"X_val, y_val: .*{message}"):
+        classifier().fit(X, y.astype(str), X_val=X, y_val=y)
+    with pytest.raises(ValueError, match=message):
+        classifier().partial_fit(X, y, classes=["1", "a"])
+
+
+@pytest.mark.parametrize("dtype", ["string", object])
+def test_missing_labels_of_pandas_are_refused_by_row(dtype: Any) -> None:
+    y = pd.Series(["a", pd.NA] * 15, dtype=dtype)
+    with pytest.raises(DataError, match="y must have no missing values, got <NA> in row 1"):
+        classifier().fit(X, y)
+
+
+def test_sparse_targets_of_a_regression_are_to_be_dense() -> None:
+    with pytest.raises(DataError, match=r"must be dense in a regression, .* pass y\.toarray\(\)"):
+        MLPRegressor().fit(X, csr_matrix(X))
+
+
+def test_advice_on_raw_columns_is_given_where_they_can_be_taken() -> None:
+    objects = TABLE.astype(object)
+    objects.iloc[3, 1] = pd.NA
+    with pytest.raises(DataError, match=r'NAType(?s:.*)categorical_features="from_dtype"'):
+        classifier().fit(objects, Y)
+    with pytest.raises(ValueError, match="Input X contains NaN") as error:
+        classifier().fit(csr_matrix(np.where(X > 1, np.nan, X)), Y)
+    assert "categorical_features" not in str(error.value)

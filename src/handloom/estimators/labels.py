@@ -42,15 +42,15 @@ class Labels:
             If ``y`` holds continuous targets, several classes per row, or several labels per row
             that are not 0 or 1.
         """
+        _require_one_kind(y)
         kind = type_of_target(y, input_name="y")
         if kind == "multilabel-indicator":
             _positive(y)
             return cls(np.arange(y.shape[1]), True, one_logit, not isinstance(y, np.ndarray))
         if kind == "unknown" and getattr(getattr(y, "dtype", None), "kind", "") == "O":
-            kinds = sorted({type(label).__name__ for label in y.flat})
             raise ValueError(
-                f"Unknown label type: y of dtype object must hold strings, got {', '.join(kinds)}: "
-                "pass y.astype(int), y.astype(bool) or y.astype(str)"
+                "Unknown label type: y of dtype object must hold strings, got "
+                f"{_kind(y.flat[0])}: pass y.astype(int), y.astype(bool) or y.astype(str)"
             )
         if kind not in ("binary", "multiclass"):
             raise ValueError(
@@ -81,6 +81,7 @@ class Labels:
         ValueError
             As `of`, and if ``classes`` are not the columns of multilabel targets.
         """
+        _require_one_kind(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if not kind.startswith("multilabel"):
             return cls.of(np.asarray(classes), one_logit=one_logit)
@@ -154,6 +155,7 @@ class Labels:
         """
         if getattr(y, "ndim", 1) != 1:
             raise ValueError(f"y must have one class a row, got shape {y.shape}")
+        _require_one_kind(y)
         if len(unknown := np.setdiff1d(y, self.classes)):
             raise ValueError(
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes}. "
@@ -182,6 +184,29 @@ class Labels:
             last = len(self.classes) - 1
             return self.classes[np.where(outputs[:, 0] > threshold, last, 0)]
         return self.classes[outputs.argmax(axis=1)]
+
+
+def _require_one_kind(y: Any) -> None:
+    """Refuse objects of several kinds, such as 1 and "a", which have no order.
+
+    Raises
+    ------
+    ValueError
+        Naming the kinds.
+    """
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "O":
+        return
+    kinds = sorted(set(map(_kind, y.flat)))
+    if len(kinds) > 1:
+        raise ValueError(
+            "Unknown label type: y must hold labels of one kind, got "
+            f"{' and '.join(kinds)}: pass y.astype(str)"
+        )
+
+
+def _kind(label: object) -> str:
+    """Return the name of a label's type; that of Python for a scalar of NumPy."""
+    return type(label.item() if isinstance(label, np.generic) else label).__name__
 
 
 def _positive(y: Any) -> npt.NDArray[np.bool_]:

@@ -53,6 +53,8 @@ def check_rows(
     if isinstance(y, np.ma.MaskedArray):
         refuse_masks_and_times("y", y)
     _refuse_none(y)
+    if continuous and hasattr(y, "toarray"):
+        raise DataError("y must be dense in a regression, got a sparse matrix: pass y.toarray()")
     if estimator.categorical_features is not None:
         X = raw_rows(estimator, X, reset=reset, argument=argument)
         rows = np.empty((len(X), 0))
@@ -65,7 +67,7 @@ def check_rows(
             ensure_min_features=0,
         )
     else:
-        with _advice_on_texts():
+        with _advice_on_texts(X):
             X, y = validate_data(
                 estimator,
                 X,
@@ -83,14 +85,20 @@ def check_rows(
     return X, y
 
 
+RAW = (
+    *("could not convert string to float", "arrays of bytes/strings"),
+    *("Input X contains NaN", "'NAType'"),  # NaN, and NA of pandas
+)
+"""Parts of scikit-learn's errors on texts and missing values."""
+
+
 @contextmanager
-def _advice_on_texts() -> Iterator[None]:
-    """Add the parameter for raw columns to scikit-learn's errors on texts and missing values."""
+def _advice_on_texts(X: Any) -> Iterator[None]:
+    """Add the parameter for raw columns, which are never sparse, to scikit-learn's errors."""
     try:
         yield
-    except ValueError as error:
-        texts = ("could not convert string to float", "arrays of bytes/strings")
-        if not any(each in str(error) for each in (*texts, "Input X contains NaN")):
+    except (TypeError, ValueError) as error:
+        if hasattr(X, "toarray") or not any(each in str(error) for each in RAW):
             raise
         raise DataError(
             f"{error}\nFor a table with texts, categories or missing values set "
@@ -251,12 +259,12 @@ def _refuse_times_among_objects(name: str, column: Any) -> None:
 
 
 def _refuse_none(y: Any) -> None:
-    """Refuse None among targets, which scikit-learn would compare with strings."""
+    """Refuse None and NA of pandas among targets, which scikit-learn would compare."""
     if not isinstance(y, list | tuple) and getattr(getattr(y, "dtype", None), "kind", "") != "O":
         return
     for row, value in enumerate(y):
-        if value is None:
+        if value is None or type(value).__name__ == "NAType":
             raise DataError(
-                f"y must have no missing values, got None in row {row} (rows count from 0): drop "
-                "such rows, or fill in a value"
+                f"y must have no missing values, got {value} in row {row} (rows count from 0): "
+                "drop such rows, or fill in a value"
             )
