@@ -5,7 +5,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -54,8 +54,8 @@ class Cells:
     whole : bool
         Whether all numbers are integers, by their dtype or as they are written.
     not_a_number : int or None
-        The first row of texts of a file that is neither a number nor a boolean, or else the first
-        boolean.
+        The first row of texts that is neither a number nor a boolean, or else the first boolean;
+        only where a column of a file, or of objects, may hold numbers too.
     """
 
     content: Content
@@ -118,9 +118,34 @@ def _of_objects(column: Column, values: npt.NDArray[Any], missing: npt.NDArray[n
         whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
         values = _filled(objects, missing)
         return _of_numbers(values, missing | np.isnan(values), boolean=False, whole=whole)
+    return _of_other_objects(column, objects, missing, kinds)
+
+
+def _of_other_objects(
+    column: Column,
+    objects: npt.NDArray[np.object_],
+    missing: npt.NDArray[np.bool_],
+    kinds: set[type],
+) -> Cells:
+    """Return the cells of dates, of numbers among texts, or of categories of any type."""
     if all(issubclass(kind, datetime.date | datetime.time | datetime.timedelta) for kind in kinds):
         return _cells("date", missing, list(map(str, objects)))
+    if all(issubclass(kind, str | numbers.Real | Decimal | np.bool_) for kind in kinds):
+        return _of_numbers_and_texts(objects, missing)
+    if column.categories is not None:  # intervals, say, which their text tells apart
+        return _cells("text", missing, list(map(str, objects)))
     raise _refused(column, " and ".join(sorted(kind.__name__ for kind in kinds)))
+
+
+def _of_numbers_and_texts(
+    objects: npt.NDArray[np.object_], missing: npt.NDArray[np.bool_]
+) -> Cells:
+    """Return numbers and texts as texts, with the first that is not a number."""
+    texts = [_as_text(value) for value in objects]
+    missing = missing | np.array([not text for text in texts], bool)
+    rows = np.flatnonzero(~missing).tolist()
+    bad = next((row for row in rows if not _is_number(texts[row])), None)
+    return replace(_cells("text", missing, texts), not_a_number=bad)
 
 
 def _of_numbers(
@@ -221,6 +246,12 @@ def _written(value: float, *, boolean: bool) -> str:
     if boolean:
         return str(value == 1.0)
     return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return _written(float(value), boolean=False)
+    return str(value).strip()
 
 
 def _filled(objects: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -16,7 +16,7 @@ def learn_inputs(
     where: str = "",
     tell: Tell,
 ) -> tuple[tuple[ColumnEncoding, ...], tuple[str, ...]]:
-    """Return the encodings of input columns, and the names of constant columns, which have none.
+    """Return the encodings of input columns, and the names of columns without values that differ.
 
     Parameters
     ----------
@@ -38,17 +38,17 @@ def learn_inputs(
         name: each.encoding(embedded=embeds(name, each.kind), tell=tell)
         for name, each in statistics.items()
     }
-    constant = tuple(name for name, each in encodings.items() if each is None)
-    if constant:
-        tell(
-            f"{where}left out, as all training rows have the same value: "
-            f"{listed(map(repr, constant))}"
-        )
+    left_out = tuple(name for name, each in encodings.items() if each is None)
+    by_reason = dict[str, list[str]]()
+    for name in left_out:
+        by_reason.setdefault(statistics[name].constancy, []).append(name)
+    for reason, names in by_reason.items():
+        tell(f"{where}left out, as {reason}: {listed(map(repr, names))}")
     inputs = tuple(each for each in encodings.values() if each is not None)
     if not inputs:
         raise DataError(f"{where}the table must have a column whose values differ, got none")
     _refuse_clashes(inputs, where)
-    return inputs, constant
+    return inputs, left_out
 
 
 def _refuse_clashes(inputs: Sequence[ColumnEncoding], where: str) -> None:

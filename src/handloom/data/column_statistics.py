@@ -191,6 +191,15 @@ class ColumnStatistics:
         )
 
     @property
+    def constancy(self) -> str:
+        """The reason why a column has no encoding."""
+        if self.kind == "nothing":
+            return "no training row has a value"
+        if self.low < self.high:  # the square of a difference is 0
+            return "the numbers of the training rows hardly differ"
+        return "all training rows have the same value"
+
+    @property
     def _leave_out(self) -> str:
         return self._remedy(self.remedies.leave_out)
 
@@ -286,7 +295,7 @@ def _written(column: Column, categories: Sequence[object]) -> tuple[str, ...]:
     """Return declared categories as they are written in cells: 1 for 1.0, without outer spaces."""
     values = np.asarray(categories)
     missing = np.zeros(len(values), bool)
-    texts = cells_of(replace(column, values=values, missing=missing, categories=None)).texts
+    texts = cells_of(replace(column, values=values, missing=missing)).texts
     return tuple(dict.fromkeys(texts.tolist()))
 
 
