@@ -40,11 +40,16 @@ RNG = np.random.default_rng(0)
 CLOSE = {"float32": 1e-6, "float64": 1e-13}
 
 
-def loaded(path: Path) -> Any:
-    """Return the network of a written file, from a module of the text that is there."""
+def written(path: Path) -> dict[str, Any]:
+    """Return the names that a written file defines."""
     names: dict[str, Any] = {"__name__": "written", "__file__": str(path)}
     exec(compile(path.read_text(), str(path), "exec"), names)
-    return names["load"]()
+    return names
+
+
+def loaded(path: Path) -> Any:
+    """Return the network of a written file."""
+    return written(path)["load"]()
 
 
 def assert_close(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> None:
@@ -382,3 +387,16 @@ def test_features_that_are_bytes_or_not_finite_are_refused(tmp_path: Path) -> No
         theirs.predict(np.zeros((2, 3), np.uint8))
     with pytest.raises(ValueError, match="NaN"):
         theirs.predict(np.full((2, 3), np.nan, np.float32))
+
+
+def test_weights_of_another_export_are_refused(tmp_path: Path) -> None:
+    for name in ("model", "other"):
+        to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / name)
+    other = tmp_path / "other.safetensors"
+    (tmp_path / "model.safetensors").write_bytes(other.read_bytes())
+    names = written(tmp_path / "model.py")
+    with pytest.raises(ValueError, match="are not those that were exported with this file"):
+        names["load"]()
+    rows = RNG.standard_normal((2, 3)).astype(np.float32)
+    chosen = names["load"](other).predict(rows)  # weights of one's own are not compared
+    assert torch.equal(chosen, loaded(tmp_path / "other.py").predict(rows))

@@ -3,6 +3,7 @@
 import ast
 import copy
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.helpers.random_networks import SINGLE_LAYERS, random_model
 import handloom
 from handloom import Dense, LayerNorm, Model, ModelError, ReLU, Residual, Sequential
 from handloom.data.transforms import AsFloat, Scale
-from handloom.interop.torch import ModuleSource, to_module, to_torch
+from handloom.files import FileError, write_bytes
+from handloom.interop.torch import ModuleSource, export, to_module, to_torch
 from handloom.interop.torch.sources import source_of, source_of_chain
 from handloom.layers import LAYERS, BatchNorm, Conv2D, Dropout, Flatten, Layer, Reshape, Softmax
 from handloom.parameters import Array
@@ -67,7 +69,7 @@ def test_a_file_reads_as_a_person_would_write_it(tmp_path: Path) -> None:
     modules = {
         each.module if isinstance(each, ast.ImportFrom) else each.names[0].name for each in imports
     }
-    assert modules == {"pathlib", "torch", "safetensors.torch"}
+    assert modules == {"hashlib", "pathlib", "torch", "safetensors.torch"}
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -230,3 +232,31 @@ def test_rows_that_are_refused_leave_the_earlier_files(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="shape"):
         to_torch(model, path, rows=np.zeros((2, 4), np.float32))
     assert path.read_text() == before
+
+
+def test_the_code_names_the_weights_that_belong_to_it(tmp_path: Path) -> None:
+    exported = to_torch(model_of([Dense(2)], (3,)), tmp_path / "model")
+    (weights,) = exported.other_files
+    assert f'SHA256 = "{sha256(weights.read_bytes()).hexdigest()}"' in exported.path.read_text()
+
+
+@pytest.mark.parametrize("written_before", [True, False])
+@pytest.mark.parametrize("error", [FileError("cannot write: no space"), KeyboardInterrupt()])
+def test_an_export_that_fails_halfway_leaves_the_files_as_they_were(
+    written_before: bool, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    if written_before:
+        to_torch(model_of([Dense(2)], (3,)), path)
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    left = [error]  # raised once
+
+    def write(path: Path, content: bytes) -> None:
+        if path == tmp_path / "model.py" and left:
+            raise left.pop()
+        write_bytes(path, content)
+
+    monkeypatch.setattr(export, "write_bytes", write)
+    with pytest.raises(type(error)):
+        to_torch(model_of([ReLU(), Dense(2)], (3,)), path)
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before

@@ -1,6 +1,8 @@
 """A model as a PyTorch module: a file of Python to read, and a state dict beside it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.errors import ConfigurationError, MissingExtraError, ModelError
-from handloom.files import write_bytes
+from handloom.files import read_bytes, write_bytes
 from handloom.interop.compared_rows import compared_rows
 from handloom.interop.exported import Exported
 from handloom.interop.models import model_of
@@ -71,10 +73,18 @@ def to_torch(model: Model | LoadedRun, path: str | Path, *, rows: object = None)
         require_replaceable(file)
     network = own.before_loss
     source = source_of_chain(network.named_layers(), network.input_shape)
-    text = program(own, source, module=module_name(code), weights=weights.name, figures=figures)
-    compared = compared_rows(own, rows)  # refuses rows before a file is written
     state = {f"{LAYERS}.{name}": each for name, each in source.state.items()}
-    content = {weights: save(state, {"producer": "handloom"}), code: text.encode()}
+    arrays = save(state, {"producer": "handloom"})
+    text = program(
+        own,
+        source,
+        module=module_name(code),
+        weights=weights.name,
+        digest=sha256(arrays).hexdigest(),
+        figures=figures,
+    )
+    compared = compared_rows(own, rows)  # refuses rows before a file is written
+    content = {weights: arrays, code: text.encode()}
     predictions = _predictions(content, code, as_plain_rows(compared.rows, own.columns))
     _write_both(content)
     if predictions is None:
@@ -122,12 +132,25 @@ def _predictions(
 
 
 def _write_both(content: Mapping[Path, bytes]) -> None:
-    """Write files; if one of them cannot be written, new ones are removed again."""
-    new = [path for path in content if not path.exists()]
+    """Write files; if one of them cannot be written, put back those that were there before.
+
+    If the process is killed between them, or nothing can be put back, ``load()`` of the earlier
+    code refuses the new weights.
+    """
+    before = {path: read_bytes(path) if path.exists() else None for path in content}
     try:
         for path, each in content.items():
             write_bytes(path, each)
     except BaseException:
-        for path in new:
-            path.unlink(missing_ok=True)
+        for path, earlier in before.items():
+            with suppress(OSError):
+                _put_back(path, earlier)
         raise
+
+
+def _put_back(path: Path, earlier: bytes | None) -> None:
+    """Write the earlier content of a file; if there was no file, remove it."""
+    if earlier is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_bytes(path, earlier)

@@ -50,13 +50,15 @@ To train it further, call network.train(), and give network.forward prepared row
 {outputs}.
 """
 
-{imported}from pathlib import Path
+{imported}from hashlib import sha256
+from pathlib import Path
 
+import safetensors.torch
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 WEIGHTS = Path(__file__).with_name({weights})
+SHA256 = {digest}  # of that file
 
 {names}
 {classes}
@@ -85,10 +87,16 @@ class Network(nn.Module):
         return {prediction}
 
 
-def load(path=WEIGHTS):
-    """Return the network with the weights of a safetensors file."""
+def load(path=None):
+    """Return the network with the weights of a safetensors file, by default WEIGHTS."""
+    content = Path(path or WEIGHTS).read_bytes()
+    if path is None and sha256(content).hexdigest() != SHA256:
+        raise ValueError(
+            f"the weights in {{WEIGHTS}} are not those that were exported with this file: export "
+            "the model again, or pass load the path of weights of your own"
+        )
     network = Network()
-    network.load_state_dict(load_file(path))
+    network.load_state_dict(safetensors.torch.load(content))
     return network.eval()
 {encoder}'''
 
@@ -114,6 +122,7 @@ def program(
     *,
     module: str,
     weights: str,
+    digest: str,
     figures: Mapping[str, float] | None = None,
 ) -> str:
     """Return the text of the file.
@@ -125,6 +134,9 @@ def program(
         That of the layers before the output activation.
     module, weights : str
         The name of the file without ``.py``, and that of the file of weights beside it.
+    digest : str
+        The SHA-256 of the file of weights, in hexadecimal digits. ``load`` compares it: the two
+        files may be of different exports.
     figures : mapping of str to float, optional
         Figures of the model on a test set.
 
@@ -146,6 +158,7 @@ def program(
         outputs=outputs,
         k=len(model.class_names),
         weights=literal(weights),
+        digest=literal(digest),
         names=names_source(model),
         classes="".join(f"\n\n{each}" for each in source.classes),
         rows="rows" if columns is None else "table",
