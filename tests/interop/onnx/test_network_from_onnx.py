@@ -169,7 +169,12 @@ REFUSED: dict[str, tuple[list[onnx.NodeProto], Arrays, str]] = {
         {},
         "a chain of layers uses 'x' once, got 2 operators",
     ),
-    "sum of itself": ([node("Add", "x", "x")], {}, "Add 'my Add' has no counterpart"),
+    "sum of itself": ([node("Add", "x", "x")], {}, "Add 'my Add' must take 'x' once: branches are"),
+    "residual": (
+        [node("Gemm", "x", "w", "x")],
+        W,
+        "Gemm 'my Gemm' must take 'x' once: branches are not read",
+    ),
     "no constant": ([node("Gemm", "x", "w")], {}, "Gemm 'my Gemm' must have 'w' as a constant"),
     "turned product": ([node("MatMul", "w", "x")], W, "MatMul 'my MatMul' must take 'x' as its"),
     "attribute": ([node("Gemm", "x", "w", alpha=2.0)], W, "must have alpha 1.0, got 2.0"),

@@ -114,6 +114,8 @@ def _steps(graph: "GraphProto", x: str, tensors: Mapping[str, "TensorProto"]) ->
     product: Step | None = None
     used: set[str] = set()
     for node in _chain(graph, x):
+        if [*node.input].count(x) > 1:
+            raise ModelError(f"{_named(node)} must take {x!r} once: branches are not read")
         others = [each for each in node.input if each != x]
         if node.op_type != "Add" and (not node.input or node.input[0] != x):
             raise ModelError(f"{_named(node)} must take {x!r} as its first input")
