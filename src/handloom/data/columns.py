@@ -163,16 +163,8 @@ class Columns:
         start = 0
         for each in self.inputs:
             cells = cells_of(chunk.columns[each.name])
-            if each.kind != "category":
-                require_numbers(cells, each.name, chunk, where)
             stop = start + len(each.names)
-            each.write(cells, out[:, start:stop])
-            if not np.isfinite(out[:, start:stop]).all():
-                row = int(np.isfinite(out[:, start:stop]).all(axis=1).argmin())
-                raise DataError(
-                    f"{where}column {each.name!r} must hold numbers like the training rows, whose "
-                    f"mean is {each.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
-                )
+            write_column(each, cells, out[:, start:stop], chunk, where)
             remarks.add(each, cells)
             start = stop
         return out
@@ -213,6 +205,33 @@ class Columns:
             None if target is None else TableTarget.from_json(target),
             described["rows"],
             None if mark is None else DecimalMark.from_json(mark),
+        )
+
+
+def write_column(
+    encoding: ColumnEncoding,
+    cells: Cells,
+    out: npt.NDArray[np.float32],
+    chunk: Chunk,
+    where: str = "",
+) -> None:
+    """Write the flat columns of a raw column of a chunk into ``out``, shape (n, columns).
+
+    Raises
+    ------
+    DataError
+        If the column holds texts instead of numbers, infinity, or numbers that are infinite in
+        float32 once they are standardized; naming column and row.
+    """
+    if encoding.kind != "category":
+        require_numbers(cells, encoding.name, chunk, where)
+    encoding.write(cells, out)
+    finite = np.isfinite(out).all(axis=1)
+    if not finite.all():
+        row = int(finite.argmin())
+        raise DataError(
+            f"{where}column {encoding.name!r} must hold numbers like the training rows, whose "
+            f"mean is {encoding.mean:g}, got {cells.values[row]:g} in {chunk.row(row)}"
         )
 
 

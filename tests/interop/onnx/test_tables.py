@@ -266,6 +266,12 @@ def test_feeds_refuse_rows_that_the_model_refuses() -> None:
         feeds(own, frame.assign(area="large"))
     with pytest.raises(DataError, match="'area' must hold finite numbers"):
         feeds(own, frame.assign(area=np.inf))
+    far = frame.assign(area=1e300)  # finite, but not in float32 once it is standardized
+    with pytest.raises(DataError, match="'area' must hold numbers like the training") as refused:
+        own.predict(far)
+    with pytest.raises(DataError) as same:
+        feeds(own, far)
+    assert str(same.value) == str(refused.value)
     with pytest.raises(
         DataError, match=r"'area' must be a list .* for a single row pass \[value\]"
     ):

@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from handloom.data.cells import Cells, cells_of
 from handloom.data.column_encoding import FIRST, UNSEEN, ColumnEncoding
-from handloom.data.columns import Columns, Remarks
+from handloom.data.columns import Columns, Remarks, write_column
 from handloom.data.notes import Tell, warn
 from handloom.data.table import Chunk, Table
-from handloom.data.table_target import require_numbers
 from handloom.errors import ModelError
 from handloom.interop.models import model_of
 from handloom.interop.onnx.columns import indices_by_text
@@ -55,7 +54,8 @@ def feeds(model: Model | LoadedRun | Session, rows: object) -> Feeds:
         If the model has no ``columns``, or the file was not written by `handloom.to_onnx`, or is
         damaged.
     DataError
-        If a column is missing, holds texts instead of numbers, or infinity.
+        If a column is missing, holds texts instead of numbers, or infinity, or numbers so far from
+        the training rows that they are infinite in float32.
     """
     columns = _columns_of(model)
     if columns is None:
@@ -108,8 +108,9 @@ def _input(
 ) -> npt.NDArray[Any]:
     """Return one column, shape (n, 1)."""
     cells = cells_of(chunk.columns[encoding.name])
-    if encoding.kind != "category":
-        require_numbers(cells, encoding.name, chunk, where)
+    if encoding.kind != "category":  # as they are encoded in the graph, which refuses nothing
+        flat = np.empty((len(chunk), len(encoding.names)), np.float32)
+        write_column(encoding, cells, flat, chunk, where)
     remarks.add(encoding, cells)
     values = _texts(encoding, cells) if encoding.kind == "category" else cells.values
     return values[:, None]
