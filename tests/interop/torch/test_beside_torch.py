@@ -15,6 +15,7 @@ from tests.interop.torch.test_file import DoubledInBoth
 
 from handloom import (
     Adam,
+    BatchNorm,
     DataError,
     Dataset,
     Dense,
@@ -400,3 +401,19 @@ def test_weights_of_another_export_are_refused(tmp_path: Path) -> None:
     rows = RNG.standard_normal((2, 3)).astype(np.float32)
     chosen = names["load"](other).predict(rows)  # weights of one's own are not compared
     assert torch.equal(chosen, loaded(tmp_path / "other.py").predict(rows))
+
+
+def test_predict_leaves_every_module_in_its_mode(tmp_path: Path) -> None:
+    layers = [Dense(4), BatchNorm(), Dropout(0.5), Dense(2)]
+    exported = to_torch(random_model((3,), layers, RNG), tmp_path / "model")
+    network = loaded(exported.path)
+    rows = RNG.standard_normal((40, 3)).astype(np.float32)
+    expected = network.predict(rows)
+    network.train()
+    network.layers[1].eval()  # as is usual in fine-tuning
+    assert torch.equal(network.predict(rows), expected)
+    with pytest.raises(ValueError, match="expected rows of shape"):
+        network.predict(rows[:, :2])
+    modes = [module.training for module in network.layers]
+    assert network.training
+    assert modes == [True, False, True, True]

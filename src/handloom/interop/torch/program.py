@@ -80,11 +80,16 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     def predict(self, {rows}):
-        """Return {predicted} of shape (n, {k})."""
+        """Return {predicted} of shape (n, {k}), in evaluation mode."""
+        modes = {{module: module.training for module in self.modules()}}
         self.eval()
-        parts = {parts}.split(1000)
-        outputs = torch.cat([{output} for part in parts])
-        return {prediction}
+        try:
+            parts = {parts}.split(1000)
+            outputs = torch.cat([{output} for part in parts])
+            return {prediction}
+        finally:
+            for module, training in modes.items():
+                module.training = training
 
 
 def load(path=None):
