@@ -8,10 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.helpers.random_networks import IMAGE, SINGLE_LAYERS, random_layers, random_model
 
-from handloom import ELU, GELU, Dense, LayerNorm, Model, ModelError, Sigmoid, SiLU, Softmax, Tanh
+from handloom import (
+    ELU,
+    GELU,
+    DataError,
+    Dense,
+    LayerNorm,
+    Model,
+    ModelError,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
 from handloom.interop.example_rows import example_rows
 from handloom.interop.onnx import Graph
-from handloom.interop.onnx.comparison import Runner
+from handloom.interop.onnx.comparison import NotComparedError, Runner
 from handloom.interop.onnx.export import add_model
 from handloom.interop.onnx.files import model_bytes, newest_opset
 from handloom.layers import LAYERS, Layer
@@ -142,3 +154,19 @@ def test_a_dense_network_of_one_layer_of_zeros() -> None:
     model = random_model((3,), [Dense(2)], np.random.default_rng(0))
     model.network.parameters.vector[...] = 0.0
     assert error(model, example_rows(model)) == 0.0
+
+
+@pytest.mark.parametrize("index", [-1.0, -0.5, 2.5, 32.0])
+def test_the_runtime_refuses_indices_that_an_embedding_refuses(index: float) -> None:
+    shape, layers = SINGLE_LAYERS["embedding of a single column"]
+    model = random_model(shape, layers, np.random.default_rng(0))
+    graph = Graph()
+    add_model(graph, model)
+    runner = Runner(model_bytes(graph, {}))
+    rows = np.zeros((2, *shape), np.float32)
+    assert runner.run({"input": rows})
+    rows[1, 0] = index
+    with pytest.raises(DataError, match="column 0 must hold whole numbers from 0 to 31"):
+        model.predict(rows)
+    with pytest.raises(NotComparedError, match="indices element out of data bounds"):
+        runner.run({"input": rows})

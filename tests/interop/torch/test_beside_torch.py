@@ -417,3 +417,14 @@ def test_predict_leaves_every_module_in_its_mode(tmp_path: Path) -> None:
     modes = [module.training for module in network.layers]
     assert network.training
     assert modes == [True, False, True, True]
+
+
+@pytest.mark.parametrize("index", [-1.0, -0.5, 2.5])
+def test_fractions_and_negatives_are_no_indices(index: float, tmp_path: Path) -> None:
+    shape, layers = SINGLE_LAYERS["embedding of a single column"]
+    network = loaded(to_torch(random_model(shape, layers, RNG), tmp_path / "model").path)
+    rows = np.zeros((2, *shape), np.float32)
+    assert network.predict(rows).shape[0] == 2
+    rows[1, 0] = index
+    with pytest.raises(ValueError, match=r"columns \(0,\) must hold indices, whole numbers"):
+        network.predict(rows)

@@ -14,8 +14,8 @@ def _dense(graph: Graph, name: str, layer: Dense, x: str, shape: Shape) -> str:
 def _embedding(graph: Graph, name: str, layer: Embedding, x: str, shape: Shape) -> str:
     """Add the vectors of the index columns, followed by the other columns.
 
-    An index that the layer would refuse is refused by the runtime too, except that its fraction is
-    cut off, and that -1 is the last index.
+    An index that the layer would refuse is refused by the runtime too. Gather alone would take -1
+    as the last index, and the conversion cut off fractions.
     """
     parts = []
     for column in layer.index_columns:
@@ -23,7 +23,11 @@ def _embedding(graph: Graph, name: str, layer: Embedding, x: str, shape: Shape) 
         # the index has no axes, so that of the columns is dropped
         at = graph.constant(f"{name}.index_{column}", column, "int64")
         values = graph.add("Gather", x, at, name=f"{name}.values", axis=1)
-        indices = graph.cast(values, "int64", name=f"{name}.indices")
+        whole = graph.add("Abs", graph.add("Floor", values), name=f"{name}.whole")
+        valid = graph.add("Equal", values, whole, name=f"{name}.valid")
+        none = graph.constant(f"{name}.none_{column}", len(layer.weights[f"column_{column}"]))
+        checked = graph.add("Where", valid, values, none, name=f"{name}.checked")
+        indices = graph.cast(checked, "int64", name=f"{name}.indices")
         parts.append(graph.add("Gather", table, indices, name=f"{name}.vectors", axis=0))
     if others := [c for c in range(*shape) if c not in layer.columns]:
         columns = graph.integers(f"{name}.others", *others)

@@ -9,7 +9,7 @@ from handloom.interop.models import scaled_target
 from handloom.interop.source.description import description
 from handloom.interop.source.outputs import names_source, restored
 from handloom.interop.source.table import IMPORT, encoder_source
-from handloom.interop.source.text import in_docstring, literal, row_shape
+from handloom.interop.source.text import in_docstring, literal, row_shape, sequence
 from handloom.interop.torch.sources import ModuleSource
 from handloom.model import Model
 
@@ -116,9 +116,17 @@ def checked(rows):
         raise ValueError(f"expected rows of {dtype}, as in the training, got {{rows.dtype}}")
     if not rows.isfinite().all():
         raise ValueError("expected finite numbers, got NaN or infinity")
-    return rows
+{indices}    return rows
 '''
 """The function that a file has if it takes arrays, not the columns of a table."""
+
+CHECKED_INDICES = """\
+{columns}
+    indices = rows[:, columns]
+    if ((indices < 0) | (indices % 1 != 0)).any():
+        raise ValueError(f"columns {{columns}} must hold indices, whole numbers of at least 0")
+"""
+"""The check of columns of indices: PyTorch would cut off fractions, of -0.5 too."""
 
 
 def program(
@@ -182,7 +190,11 @@ def program(
 
 def _check(model: Model) -> str:
     """Return the function that checks rows: PyTorch would take many others without an error."""
+    columns, indices = model.network.index_columns, ""
+    if columns:
+        indices = CHECKED_INDICES.format(columns=sequence(columns, "columns = ", indent=4))
     return CHECKED.format(
+        indices=indices,
         shape=literal(model.row_shape),
         unlike="!=" if model.row_dtype == "uint8" else "==",
         dtype=model.row_dtype,
