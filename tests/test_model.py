@@ -1,9 +1,13 @@
 """Models: saved and loaded without pickle, and the same afterwards."""
 
+import json
 import pickle
+import re
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +29,8 @@ from handloom import (
     evaluate,
     silhouettes,
 )
+from handloom.files import FileError, read_set, write_set
+from handloom.model import DESCRIPTION, KIND, VERSION
 
 DATA = silhouettes(rows=300, test_rows=50)
 
@@ -78,10 +84,82 @@ def test_a_model_of_numbers_predicts_numbers(tmp_path: Path, activation: str) ->
     np.testing.assert_allclose(metrics.predictions, model.predict(x), rtol=1e-5)
 
 
-def test_an_unknown_output_activation_is_refused() -> None:
+def test_an_unknown_output_activation_or_dtype_of_rows_is_refused() -> None:
     model = trained()
     with pytest.raises(ConfigurationError, match=r"output activation 'softmx'.*softmax"):
         replace(model, output_activation="softmx")
+    with pytest.raises(ConfigurationError, match="unknown row_dtype 'object'"):
+        replace(model, row_dtype="object")
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "<f8", "g", "u1"])
+def test_rows_of_every_dtype_of_a_dataset_have_a_model(dtype: str) -> None:
+    assert replace(trained(), row_dtype=np.dtype(dtype)).row_dtype == str(np.dtype(dtype))
+
+
+def add_field(described: dict[str, Any], files: dict[str, bytes]) -> None:
+    described["bytes_order"] = "big"
+
+
+def add_entry_of_network(described: dict[str, Any], files: dict[str, bytes]) -> None:
+    described["network"]["input_shapes"] = [784]
+
+
+def change_dtype(described: dict[str, Any], files: dict[str, bytes]) -> None:
+    described["row_dtype"] = "object"
+
+
+def add_file(described: dict[str, Any], files: dict[str, bytes]) -> None:
+    files["column.json"] = b"{}"
+
+
+def leave_weights_out(described: dict[str, Any], files: dict[str, bytes]) -> None:
+    del files["weights.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (add_field, "unknown field of model.json 'bytes_order'"),
+        (add_entry_of_network, "unknown entry of a network 'input_shapes'; .* 'input_shape'"),
+        (change_dtype, "unknown row_dtype 'object'"),
+        (add_file, r"unknown file of a model 'column.json'; .* Did you mean 'columns.json'"),
+        (leave_weights_out, "the file weights.safetensors is missing"),
+    ],
+)
+def test_what_a_model_does_not_know_or_lacks_is_named(
+    change: Callable[[dict[str, Any], dict[str, bytes]], None], message: str, tmp_path: Path
+) -> None:
+    trained().save(tmp_path)
+    files = read_set(tmp_path, KIND, VERSION)
+    described = json.loads(files[DESCRIPTION])
+    change(described, files)
+    files[DESCRIPTION] = json.dumps(described).encode()
+    write_set(tmp_path, KIND, VERSION, files)
+    with pytest.raises(ModelError, match=f"^{re.escape(str(tmp_path))}: {message}"):
+        Model.load(tmp_path)
+
+
+def test_a_folder_of_models_is_no_model_and_no_run(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        trained().save(tmp_path / name)
+    expected = f"its folders 'a', 'b' hold one each: Model.load({str(tmp_path / 'a')!r})"
+    with pytest.raises(ModelError, match=re.escape(expected)):
+        Model.load(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"is a run folder, .*handloom\.load_run"):
+        Model.load(tmp_path)
+
+
+def test_a_model_has_a_folder_with_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained()
+    monkeypatch.chdir(tmp_path)
+    for use in (model.save, Model.load):
+        with pytest.raises(FileError, match="the folder of a model must have a name, got ''"):
+            use("")
+    assert not list(tmp_path.iterdir())
+    model.save(".")
+    assert Model.load(".").class_names == model.class_names
 
 
 def test_numbers_need_a_loss_that_is_named() -> None:

@@ -33,7 +33,7 @@ from handloom.errors import (
     require_count,
     require_known,
 )
-from handloom.files import MANIFEST, read_set, write_bytes, write_set
+from handloom.files import MANIFEST, FileError, read_set, write_bytes, write_set
 from handloom.layers import Layer
 from handloom.losses.quantile import INFIX, quantiles_of
 from handloom.markup import render, table
@@ -51,6 +51,23 @@ DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 
 COLUMNS, IMAGE_STATISTICS = "columns.json", "image_statistics.safetensors"
 """The files of a model of a table, and of one of images."""
+
+RUN = "run.json"
+"""The description of a run, in a folder that has its model in another one."""
+
+FILES = (DESCRIPTION, WEIGHTS, COLUMNS, IMAGE_STATISTICS)
+
+FIELDS = (
+    *("network", "transform", "class_names", "row_shape", "row_dtype", "trained_on"),
+    *("output_activation", "column_names", "binary_classes", "image_statistics"),
+)
+"""The fields of the description."""
+
+ROW_DTYPES = (
+    "uint8",
+    *(str(np.dtype(code).newbyteorder(order)) for code in "efdg" for order in "<>"),
+)
+"""The dtypes of stored rows; a memory-mapped array may have the byte order of another machine."""
 
 MOST_NAMES, LONGEST_TRANSFORM = 12, 200
 """The largest number of classes, and of characters of a transform, that a notebook shows."""
@@ -97,7 +114,7 @@ class Model(AdvisesOnNames):
     Raises
     ------
     ConfigurationError
-        If the output activation is unknown.
+        If the output activation or the dtype of rows is unknown.
     ModelError
         If the network ends in an output activation that differs from ``output_activation``.
     """
@@ -135,6 +152,7 @@ class Model(AdvisesOnNames):
         names = tuple(str(name) for name in self.class_names)
         object.__setattr__(self, "class_names", names)
         object.__setattr__(self, "row_dtype", str(self.row_dtype))
+        require_known("row_dtype", self.row_dtype, ROW_DTYPES)
         _ = self.before_loss  # refuses two output activations
         self._check_sizes()
 
@@ -397,7 +415,7 @@ class Model(AdvisesOnNames):
         Raises
         ------
         FileError
-            If the folder cannot be written to; an earlier model is left unchanged.
+            If the folder has no name, or cannot be written to; an earlier model is left unchanged.
         ConfigurationError
             As `check_savable`. An earlier model is left unchanged; the weights are saved alone,
             beside the folder.
@@ -405,15 +423,16 @@ class Model(AdvisesOnNames):
         _require_several_outputs(self)
         from safetensors.numpy import save  # imported when a model is saved, not with the package
 
+        path = _named(folder)
         parameters = self.network.parameters
         arrays = parameters.weights if weights is None else parameters.views(weights)
         try:
             described = self.description_files()
         except ConfigurationError as error:
-            kept = _keep_weights(Path(folder), arrays)
+            kept = _keep_weights(path, arrays)
             raise ConfigurationError(f"{error}. {kept}") from error
         content = save({name: array.copy() for name, array in arrays.items()})
-        write_set(Path(folder), KIND, VERSION, {WEIGHTS: content, **described})
+        write_set(path, KIND, VERSION, {WEIGHTS: content, **described})
 
     def description_files(self) -> dict[str, bytes]:
         """Return the files of a saved model without its weights, content by name.
@@ -499,14 +518,12 @@ class Model(AdvisesOnNames):
         Raises
         ------
         FileError, ModelError
-            If a file is missing, truncated or modified, or holds an unknown name.
+            If a file is missing, unknown, truncated or modified, or holds an unknown name or field,
+            or the folder is that of a run or of several models.
         """
-        path = Path(folder)
-        if not (path / MANIFEST).exists() and any(path.glob(f"*/{MANIFEST}")):
-            raise ModelError(
-                f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
-                f"has its .model, .history and .results"
-            )
+        path = _named(folder)
+        if not (path / MANIFEST).exists():
+            _refuse_folder_of_models(path)
         files = read_set(path, KIND, VERSION)
         return cls.from_files(files, path, layers=layers, transforms=transforms)
 
@@ -536,15 +553,19 @@ class Model(AdvisesOnNames):
         Raises
         ------
         ModelError
-            If a file is missing or damaged, or holds an unknown name.
+            If a file is missing, unknown or damaged, or holds an unknown name or field.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         try:
-            described = json.loads(files[DESCRIPTION])
+            for name in files:
+                require_known("file of a model", name, FILES)
+            described = json.loads(_content(files, DESCRIPTION))
+            for field in described:
+                require_known(f"field of {DESCRIPTION}", field, FIELDS)
             # the weights first: a configuration may claim any number of weights
-            weights = load(files[WEIGHTS]) if arrays is None else arrays
+            weights = load(_content(files, WEIGHTS)) if arrays is None else arrays
             model = cls(
                 Sequential.from_config(described["network"], layers, weights=weights),
                 transform_from_config(described["transform"], transforms),
@@ -557,7 +578,7 @@ class Model(AdvisesOnNames):
                 _names(described.get("binary_classes")),
             )
             if "image_statistics" in described:
-                extra = load(files[IMAGE_STATISTICS])
+                extra = load(_content(files, IMAGE_STATISTICS))
                 statistics = ImageStatistics.from_config(
                     described["image_statistics"], extra, model.row_shape
                 )
@@ -624,6 +645,28 @@ def _require_several_outputs(model: Model) -> None:
         )
 
 
+def _named(folder: str | Path) -> Path:
+    """Return the path of a folder; an empty text would be the current folder."""
+    if not str(folder):
+        raise FileError("the folder of a model must have a name, got ''")
+    return Path(folder)
+
+
+def _refuse_folder_of_models(path: Path) -> None:
+    """Refuse a folder whose folders hold models; the message has the way to load them."""
+    names = sorted(each.parent.name for each in path.glob(f"*/{MANIFEST}"))
+    if names and (path / RUN).is_file():
+        raise ModelError(
+            f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
+            f"has its .model, .history and .results"
+        )
+    if names:
+        raise ModelError(
+            f"{path} is not the folder of a model: its folders {listed(map(repr, names))} hold "
+            f"one each: Model.load({str(path / names[0])!r})"
+        )
+
+
 def _keep_weights(folder: Path, arrays: Mapping[str, Array]) -> str:
     """Write the weights of a model that cannot be saved, beside its folder; return a message."""
     whole = folder.resolve()
@@ -644,6 +687,13 @@ def _keep_weights(folder: Path, arrays: Mapping[str, Array]) -> str:
         f"The weights alone were saved to {path}: mend the class, then build the network with "
         f"weights=numpy.load(path)"
     )
+
+
+def _content(files: Mapping[str, bytes], name: str) -> bytes:
+    """Return a file of a saved model."""
+    if name not in files:
+        raise ModelError(f"the file {name} is missing")
+    return files[name]
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:

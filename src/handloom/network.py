@@ -13,7 +13,7 @@ from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.data.row_reader import RowReader
 from handloom.elsewhere import NETWORK, AdvisesOnNames, refuse_call
-from handloom.errors import ModelError, unknown_name
+from handloom.errors import ModelError, require_known, unknown_name
 from handloom.in_use import in_use
 from handloom.layers import Layer
 from handloom.layers.building import build_chain, check_channels, shape_of
@@ -503,7 +503,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         ModelError
             If a layer or an option is unknown, an entry is missing, or the weights do not match.
         ConfigurationError
-            If an option is invalid.
+            If an option is invalid, or an entry is unknown.
         """
         try:
             entries = [dict(entry) for entry in config["layers"]]  # type: ignore[attr-defined]
@@ -513,7 +513,8 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
                 raise ValueError(unknown_name("dtype", dtype, DTYPES))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"invalid configuration of a network: {error!r}") from None
-
+        for name in config:
+            require_known("entry of a network", name, ("layers", "input_shape", "dtype"))
         return cls(layers_from_config(entries, layers)).build(
             input_shape, dtype=dtype, weights=weights
         )
