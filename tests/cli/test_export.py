@@ -14,8 +14,10 @@ from tests.cli.conftest import Command
 
 from handloom import (
     Adam,
+    Dataset,
     Dense,
     Layer,
+    MeanSquaredError,
     Model,
     Sequential,
     Trainer,
@@ -92,6 +94,27 @@ def test_the_lines_of_use_work(
         predicted = predicted[0] if format == "onnx" else predicted
         np.testing.assert_allclose(predicted, expected, atol=1e-5)
     sys.modules.pop("model_numpy", None)
+
+
+def test_columns_named_like_outputs_leave_the_lines_of_use_working(
+    handloom: Command, tmp_path: Path
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    frame = pytest.importorskip("pandas").DataFrame(
+        {"logits": np.arange(40.0) % 7, "values": np.arange(40.0) % 3, "y": np.arange(40.0)}
+    )
+    data = Dataset.from_frame(frame, "y")
+    network = Sequential([Dense(1)]).build(data.input_shape, seed=0)
+    trainer = Trainer(network, Adam(), 1e-2, epochs=1, loss=MeanSquaredError())
+    trainer.fit(data)
+    trainer.model().save(tmp_path / "own")
+    done = handloom("export", tmp_path / "own")
+    assert "logits_2, values_2 (n, 1): y" in done.out
+    first, second, _ = lines_of_use(done.out)
+    names: dict[str, Any] = {"onnxruntime": onnxruntime, "feeds": feeds, "frame": frame}
+    exec(first, names)
+    (predicted,) = eval(second, names)
+    np.testing.assert_allclose(predicted, trainer.model().predict(frame), rtol=1e-5)
 
 
 def lines_of_use(out: str) -> list[str]:

@@ -1,6 +1,6 @@
 """``handloom export``: a trained model as a file of ONNX, of PyTorch or of plain NumPy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -148,13 +148,11 @@ def _say_written(model: Model, exported: Exported, rows: str) -> None:
     compared = f"{exported.compared_rows:,} {rows}: predictions {exported.agreement}"
     if exported.largest_difference is None:
         compared = f"nothing: {exported.not_compared}"
-    predictions, onnx = predictions_name(model), exported.format == "onnx"
-    first, *others = (
-        _use_of_onnx(model, exported, predictions) if onnx else _use_of_python(exported)
-    )
+    onnx = exported.format == "onnx"
+    first, *others = _use_of_onnx(model, exported) if onnx else _use_of_python(exported)
     lines = {
         "takes": _input_of(model, onnx=onnx),
-        "returns": _output_of(model, predictions, onnx=onnx),
+        "returns": _output_of(model, exported.outputs or (predictions_name(model),)),
         "compared": compared,
         "use": first,
     }
@@ -165,12 +163,12 @@ def _say_written(model: Model, exported: Exported, rows: str) -> None:
     say(f"  {'guide':<9} docs/guides/leaving.md")
 
 
-def _use_of_onnx(model: Model, exported: Exported, predictions: str) -> list[str]:
+def _use_of_onnx(model: Model, exported: Exported) -> list[str]:
     """Return the lines of Python that predict with a file of ONNX, and notes in parentheses."""
     rows = "feeds(session, frame)" if model.columns is not None else '{"input": rows}'
     lines = [
         f'session = onnxruntime.InferenceSession("{short(exported.path)}")',
-        f'session.run(["{predictions}"], {rows})',
+        f'session.run(["{exported.outputs[-1]}"], {rows})',
     ]
     if model.columns is not None:
         lines.append("(from handloom.interop.onnx import feeds, or an array for each column)")
@@ -205,9 +203,8 @@ def _input_of(model: Model, *, onnx: bool) -> str:
     return f"raw columns{shape}: {listed(columns, SHOWN_NAMES)}"
 
 
-def _output_of(model: Model, predictions: str, *, onnx: bool) -> str:
+def _output_of(model: Model, outputs: Sequence[str]) -> str:
     """Return the outputs of an exported file, such as ``"probabilities (n, 2): no, yes"``."""
     names = model.binary_classes or model.class_names
-    logits = "logits, " * onnx
     shape = row_shape((len(model.class_names),))
-    return f"{logits}{predictions} {shape}: {listed(names, SHOWN_NAMES)}"
+    return f"{', '.join(outputs)} {shape}: {listed(names, SHOWN_NAMES)}"

@@ -25,6 +25,8 @@ class Exported:
         Why nothing was compared, such as a package that is not installed; else empty.
     other_files : tuple of Path
         Files that belong to it.
+    outputs : tuple of str
+        The names of the outputs of a file of ONNX: the logits, and the predictions; else empty.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Exported:
     relative_difference: float | None = None
     not_compared: str = ""
     other_files: tuple[Path, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.largest_difference is None:

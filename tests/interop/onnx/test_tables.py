@@ -364,6 +364,7 @@ def test_columns_may_have_the_names_of_outputs(tmp_path: Path) -> None:
     exported = to_onnx(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(exported.path))
     assert [each.name for each in session.get_outputs()] == ["logits", "values_2"]
+    assert exported.outputs == ("logits", "values_2")
 
 
 def test_a_column_named_like_an_array_of_the_network_comes_back(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def to_onnx(
     Returns
     -------
     Exported
-        The path and the largest difference.
+        The path, the largest difference, and the names of the outputs.
 
     Raises
     ------
@@ -121,8 +121,9 @@ def _compared(
     path: Path, content: bytes, model: Model, graph: Graph, rows: object | None
 ) -> Exported:
     """Return the result of the export, after the comparison of its predictions."""
+    outputs = tuple(each.name for each in graph.outputs)
     try:
         figures = compared_in_runtime(content, model, graph.inputs, rows)
     except NotComparedError as error:
-        return Exported(path, "onnx", not_compared=str(error))
-    return Exported(path, "onnx", *figures)
+        return Exported(path, "onnx", not_compared=str(error), outputs=outputs)
+    return Exported(path, "onnx", *figures, outputs=outputs)
