@@ -60,11 +60,46 @@ def test_a_resume_renews_the_page_of_an_earlier_state(
     handloom: Command, trained: Path, tmp_path: Path
 ) -> None:
     run = shutil.copytree(trained, tmp_path / "run")
-    (run / "report.html").write_text("of an earlier state")
+    assert handloom("report", run).status == 0
+    before = (run / "report.html").read_text("utf-8")
     epochs = json.loads((run / "run.json").read_text())["settings"]["epochs"] + 1
     ended = handloom("train", "--resume", run, "--epochs", epochs)
     assert ended.status == 0
-    assert address(ended.out).read_text("utf-8").startswith("<!doctype html>")
+    after = address(ended.out).read_text("utf-8")
+    assert after.startswith("<!doctype html>")
+    assert after != before
+
+
+@pytest.mark.parametrize("name", ["table.csv", "run.json", "page.htm", "page"])
+def test_a_page_is_an_html_file(
+    handloom: Command, trained: Path, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    ended = handloom("report", trained, "--out", file)
+    assert ended.status == 1
+    assert f"must have the suffix .html, got {file}" in ended.err
+    assert not file.exists()
+
+
+def test_a_page_replaces_earlier_pages_alone(
+    handloom: Command, trained: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    model, data = run / "model", ("--data", tiny_folder)
+    commands = {
+        tmp_path / "mine.html": ("report", run, "--out", tmp_path / "mine.html"),
+        run / "report.html": ("report", run),
+        run / "model-report.html": ("report", model, *data),
+    }
+    for file, command in commands.items():
+        file.write_text("<!doctype html>\nmy thesis")
+        ended = handloom(*command)
+        assert ended.status == 1
+        assert f"{file} exists and is no page of Handloom" in ended.err
+        assert file.read_text() == "<!doctype html>\nmy thesis"
+        file.unlink()
+        assert handloom(*command).status == 0
+        assert handloom(*command).status == 0  # its own page
 
 
 def test_a_page_without_its_rows_says_so(handloom: Command, trained: Path, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from handloom import (
     Trainer,
     silhouettes,
 )
+from handloom.files import FileError
+from handloom.reporting.page import BEGINNING
 from handloom.reporting.run import ReportedRun
 
 pytest.importorskip("PIL")
@@ -153,6 +155,21 @@ def test_a_page_is_small_and_saved_whole(tmp_path: Path) -> None:
     file = report.save(tmp_path / "new" / "report.html")
     assert file.read_text("utf-8") == report.html
     assert file.stat().st_size < 2_000_000
+    assert report.save(file) == file
+
+
+def test_a_page_replaces_no_other_file(tmp_path: Path) -> None:
+    model, _ = trained(SPLITS.train)
+    report = handloom.report(model, SPLITS)
+    assert report.html.startswith(BEGINNING)
+    mine = tmp_path / "mine.html"
+    for content in ("", "<!doctype html>\n<html>", report.html[: len(BEGINNING) - 1]):
+        mine.write_text(content)
+        with pytest.raises(FileError, match=r"mine.html exists and is no page of Handloom"):
+            report.save(mine)
+        assert mine.read_text() == content
+    with pytest.raises(FileError, match=r"must have the suffix .html, got .*rows.csv"):
+        report.save(tmp_path / "rows.csv")
 
 
 def test_a_notebook_shows_the_page_in_a_frame_of_its_own() -> None:

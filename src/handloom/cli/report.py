@@ -12,7 +12,7 @@ import typer
 
 from handloom.cli.console import note, say, short
 from handloom.cli.datasets import (
-    Data,
+    RunData,
     dataset_for,
     load_dataset,
     options_of_run,
@@ -24,7 +24,12 @@ from handloom.cli.table_options import names_table
 from handloom.data import ImageOptions, Splits
 from handloom.files import MANIFEST
 from handloom.reporting.reading import find_dataset, read_run, run_folders
-from handloom.reporting.report import report as report_on_model, report_of, report_of_several
+from handloom.reporting.report import (
+    check_page_file,
+    report as report_on_model,
+    report_of,
+    report_of_several,
+)
 from handloom.reporting.run import ReportedRun
 from handloom.secondary import Secondary
 from handloom.training.run_folder import REPORT, RUNS, RunFolder, is_run
@@ -38,14 +43,14 @@ Runs = Annotated[
 File = Annotated[
     Path | None,
     typer.Option(
-        help="The file of the page.",
+        help="The file of the page, .html; an earlier page is replaced.",
         show_default=f"{REPORT} in the folder of the run; for several, {COMPARISON} beside them",
     ),
 ]
 
 
 @with_image_options
-def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = None) -> None:
+def report(runs: Runs, options: ImageOptions, out: File = None, data: RunData = None) -> None:
     """Write one page that shows a run, or compares several.
 
     The page is one file that opens without a network. Examples:
@@ -56,6 +61,8 @@ def report(runs: Runs, options: ImageOptions, out: File = None, data: Data = Non
 
     handloom report my-model --data new.csv
     """
+    if out is not None:
+        check_page_file(out)
     if data is not None and len(runs) == 1 and _is_model(runs[0]):
         file = _write_of_model(runs[0], out, data, options)
         say(f"Wrote the page about {runs[0]} to {short(file)}")

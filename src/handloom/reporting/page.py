@@ -7,6 +7,13 @@ from handloom.markup import Code, Element, Node, element, json_code, render, tru
 from handloom.reporting import assets
 from handloom.reporting.section import Omission, Section
 
+BEGINNING = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+    '<meta http-equiv="Content-Security-Policy" '
+    'content="default-src &#x27;none&#x27;; style-src &#x27;sha256-'
+)
+"""The beginning of every page, by which it is told from files of others."""
+
 
 @dataclass(frozen=True)
 class Page:

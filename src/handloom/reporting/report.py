@@ -8,9 +8,9 @@ from pathlib import Path
 from handloom.arguments import shows_call
 from handloom.data.dataset import Dataset, Splits
 from handloom.errors import require_instance
-from handloom.files import make_folder, write_text
+from handloom.files import FileError, make_folder, write_text
 from handloom.model import Model
-from handloom.reporting.page import Page
+from handloom.reporting.page import BEGINNING, Page
 from handloom.reporting.registry import comparison_of, kind_of
 from handloom.reporting.run import ReportedRun
 from handloom.reporting.section import Omission, Section
@@ -39,14 +39,20 @@ class Report:
         self.html = page.html()
 
     def save(self, path: str | Path) -> Path:
-        """Write the page to a file, replacing an earlier one, and return its absolute path.
+        """Write the page to a file, replacing an earlier page, and return its absolute path.
+
+        Parameters
+        ----------
+        path : path
+            A file with the suffix ``.html``.
 
         Raises
         ------
         FileError
-            If it cannot be written.
+            If it cannot be written, has another suffix, or is there and no page of Handloom.
         """
         file = Path(path).absolute()
+        check_page_file(file)
         make_folder(file.parent)
         write_text(file, self.html)
         return file
@@ -60,6 +66,34 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({len(self.html):,} characters; save it with .save('page.html'))"
+
+
+def check_page_file(file: Path) -> None:
+    """Check that a page may be written to a file: a new one, or an earlier page.
+
+    Raises
+    ------
+    FileError
+        If it has another suffix than ``.html``, or is there and no page of Handloom.
+    """
+    if file.suffix.lower() != ".html":
+        raise FileError(f"the file of a page must have the suffix .html, got {file}")
+    if file.exists() and not _is_page(file):
+        raise FileError(
+            f"{file} exists and is no page of Handloom, which alone would be replaced: remove it, "
+            "or name a new file"
+        )
+
+
+def _is_page(file: Path) -> bool:
+    """Return whether a file begins as a page does."""
+    try:
+        if not file.is_file():  # reading a pipe could block forever
+            return False
+        with file.open("rb") as opened:
+            return opened.read(len(BEGINNING)) == BEGINNING.encode()
+    except OSError as error:
+        raise FileError(f"cannot read {file}: {error.strerror}") from None
 
 
 @shows_call("report(trainer.model(), data, history), with the rows to show predictions of as data")
