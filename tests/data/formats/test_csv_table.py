@@ -138,6 +138,9 @@ def test_another_encoding_far_down_is_refused(
     assert cells["b"] == ["ü", "é"]
 
 
+NOT_CLOSED = r"line {}: a cell begins with a quotation mark \(.\) that is not closed; close it, or"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -150,17 +153,31 @@ def test_another_encoding_far_down_is_refused(
         (b"a,\n1,2\n", "column 2 has no name"),
         (b"a,b\n1,\0\n", "line 2 holds a NUL character"),
         (b"a,b\n1,caf\xe9\0\n", r"no text in UTF-8 \(byte 0xe9\).*: .*iconv"),
-        (b'a,b\n1,"2\n', "line 2: unexpected end of data"),
-        (b'a,b\n1,"2"3\n', "line 2: "),
-        (b"a,b\n1," + b"x" * 200_000 + b"\n", "line 2: field larger than field limit"),
+        (b'a,b\n1,"2\n', NOT_CLOSED.format(2)),
+        (b'a,b\n1,2\n\n1,"2\n3,4\n5,6\n', NOT_CLOSED.format(4)),
+        (b'a,b\n"1\n2",2\r\n1,"2\n3,4\n', NOT_CLOSED.format(4)),
+        (b'"a,b\n1,2\n', NOT_CLOSED.format(1)),
+        (b'a,b\n1,"2"3\n', r"line 2: .* text follows its closing one; double a quotation mark"),
+        (b'a,b\n1,"2\n3,4\n5,"6"\n', r"line 2: .* closing one in line 4; double a quotation mark"),
+        (b"a,b\n1," + b"x" * 200_000 + b"\n", "line 2: a cell has more than 131,072 characters: "),
+        (b'a,b\n1,"2\n' + b"3,4\n" * 50_000, r"line 2: a cell .* mark \(\"\) that is not closed\?"),
+        (b"a|b\n1|2\n3|4\n", r"cells seem to be separated by '\|'; expected commas, semicolons or"),
+        (b"a:b:c\n1:2:3\n", "cells seem to be separated by ':'; expected commas, semicolons or"),
         (b",".join(b"c%d" % n for n in range(100_001)) + b"\n", "at most 100,000 columns"),
     ],
-    ids=range(13),
+    ids=range(20),
 )
 def test_a_bad_file_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         columns_of(written(tmp_path, content))
     assert str(error.value).startswith(str(tmp_path / "table.csv"))
+
+
+@pytest.mark.parametrize("content", ["a|b\n1\n2|3\n", "time\n12:30\n", "a:b\n", "a|b,c\n1|2,3\n"])
+def test_a_single_column_may_hold_signs_that_separate_elsewhere(
+    tmp_path: Path, content: str
+) -> None:
+    assert CsvTable(written(tmp_path, content), lambda _: None).names
 
 
 def test_a_line_without_end_is_refused_before_it_fills_the_memory(

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, islice, zip_longest
@@ -22,6 +23,9 @@ from handloom.errors import DataError
 from handloom.files import size_of
 
 SEPARATORS = (",", ";", "\t")
+
+OTHER_SEPARATORS = ("|", ":")
+"""Separators that are not read, but told."""
 
 MAX_LINE = 1 << 26
 """The largest number of characters of a line."""
@@ -63,8 +67,21 @@ class CsvTable(FileTable):
                 raise DataError(
                     f"{self.where}must have at most {MAX_COLUMNS:,} columns, got {len(header):,}"
                 )
+            if len(header) == 1:
+                self._refuse_other_separators()
             return checked_names([name.strip() for name in header], self.where)
         raise DataError(f"{self.where}the file is empty, expected a header and rows")
+
+    def _refuse_other_separators(self) -> None:
+        """Refuse a single column whose lines all hold the same number of another separator."""
+        lines = [line for line in self._sample if line.strip()]
+        for separator in OTHER_SEPARATORS:
+            counts = {line.count(separator) for line in lines}
+            if len(lines) > 1 and len(counts) == 1 and counts != {0}:
+                raise DataError(
+                    f"{self.where}cells seem to be separated by {separator!r}; expected commas, "
+                    "semicolons or tabs"
+                )
 
     @property
     def decimal_mark(self) -> DecimalMark | None:
@@ -126,11 +143,48 @@ class CsvTable(FileTable):
                     if block:
                         yield block, lines
             except csv.Error as error:
-                raise DataError(f"{self.where}line {reader.line_num}: {error}") from None
+                raise self._damaged(error, reader.line_num) from None
             except UnicodeDecodeError as error:
                 raise not_text(self.path, error) from None
             except OSError as error:
                 raise DataError(f"{self.path}: cannot be read: {error.strerror}") from None
+
+    def _damaged(self, error: csv.Error, line: int) -> DataError:
+        """Return the error of a row that cannot be parsed, with the line in which it begins."""
+        first, message = self._line_after_good_rows(), str(error)
+        begins = f'line {first}: a cell begins with a quotation mark (")'
+        if message == "unexpected end of data":
+            return DataError(
+                f"{self.where}{begins} that is not closed; close it, or double it if it belongs to "
+                "the text"
+            )
+        if "field limit" in message:
+            where = f"{self.where}line {first}: a cell"
+            most = f"{csv.field_size_limit():,}"
+            if line == first:
+                return DataError(f"{where} has more than {most} characters: not a CSV file")
+            return DataError(
+                f"{where} has more than {most} characters in {line - first + 1:,} lines; does it "
+                'begin with a quotation mark (") that is not closed?'
+            )
+        if "expected after" in message:
+            there = "" if line == first else f" in line {line}"
+            return DataError(
+                f"{self.where}{begins}, and text follows its closing one{there}; double a "
+                f"quotation mark that belongs to the text, and close a cell before the "
+                f"{self._separator!r}"
+            )
+        return DataError(f"{self.where}line {line}: {error}")
+
+    def _line_after_good_rows(self) -> int:
+        """Return the first line of the row that cannot be parsed."""
+        last = 0
+        with self._opened() as file:
+            reader = csv.reader(self._limited(file), delimiter=self._separator, strict=True)
+            with suppress(csv.Error):
+                for _ in reader:
+                    last = reader.line_num
+        return last + 1
 
     def _opened(self) -> TextIO:
         """Open the file as text.
