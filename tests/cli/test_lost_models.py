@@ -103,6 +103,7 @@ def test_a_model_for_which_there_is_no_room_anywhere_is_an_error(
     assert "the model is not saved anywhere else either" in ended.err
     assert "all 2 epochs done" in ended.out
     assert not list(tmp_path.glob("handloom-model-*"))
+    assert not (tmp_path / "run" / "model").exists()  # a model would be moved into it
 
 
 @pytest.fixture
@@ -136,6 +137,7 @@ def test_a_training_on_a_full_disk_keeps_its_model(
     assert "no checkpoint was written: cannot write" in done.stderr
     model = saved_elsewhere(done.stderr)
     assert model.parent == tmp_path
+    assert not (small_disk / "run" / "model").exists()
     Model.load(model)
     assert "all 2 epochs done" in done.stdout
     assert "Traceback" not in done.stderr

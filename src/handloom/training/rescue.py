@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from handloom.errors import HandloomError
@@ -36,6 +37,8 @@ def save_model(model: Model, folder: Path, *, weights: Array | None = None) -> N
         if isinstance(error, HandloomError) and not isinstance(error, FileError):
             raise
         message, failures = reason(error), []
+        with suppress(OSError):  # into an empty one, a folder would be moved, not in its place
+            folder.rmdir()
         for directory in _directories(folder):
             try:
                 saved = _save_in(directory, model, weights)
