@@ -50,7 +50,7 @@ def require_whole(run: Path) -> None:
             *("2>/dev/full", "the progress is not shown: OSError: [Errno 28]", ""),
             marks=pytest.mark.long,
         ),
-        (">/dev/full", "", "the results are not printed: OSError: [Errno 28]"),
+        (">/dev/full", "", "the results are not printed: cannot write to standard output"),
         pytest.param(
             *("2>&-", "the progress is not shown: OSError: the stream is closed", ""),
             marks=pytest.mark.long,
@@ -126,7 +126,7 @@ def test_a_training_outlives_its_terminal(tiny_folder: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("redirection", "status", "message"),
     [
-        (">/dev/full", 1, "error: "),
+        (">/dev/full", 1, "error: cannot write to standard output: No space left on device"),
         ("| true", 1, ""),
         ("2>/dev/full", 0, ""),
     ],
@@ -139,6 +139,15 @@ def test_other_commands_fail_if_their_output_is_lost(
     assert done.returncode == status
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == bool(message)
+
+
+def test_a_table_that_does_not_fit_the_buffer_names_standard_output(tmp_path: Path) -> None:
+    names = [f"column {n}" for n in range(500)]
+    data = tmp_path / "wide.csv"
+    data.write_text("\n".join([",".join(names), *[",".join(["1"] * 500)] * 3]))
+    done = shell(("data", "verify", data), ">/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "error: cannot write to standard output: No space left on device\n"
 
 
 def test_an_error_is_printed_where_standard_error_is_full(tmp_path: Path) -> None:

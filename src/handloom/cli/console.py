@@ -15,6 +15,7 @@ from rich.text import Text
 from handloom import secondary
 from handloom.cli.streams import discard
 from handloom.cli.tables import WIDE, fitting_table
+from handloom.files import FileError
 from handloom.text import printable, wrapped
 
 Lines = str | Sequence[str]
@@ -29,6 +30,24 @@ class _Console(Console):
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
+@contextmanager
+def _on_standard_output() -> Iterator[None]:
+    """Name standard output in the error of a failed write; that of a closed pipe passes.
+
+    Raises
+    ------
+    FileError
+        If standard output cannot be written to.
+    """
+    try:
+        yield
+    except BrokenPipeError:  # which ends a command without a message
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write to standard output: {error.strerror}") from None
+
+
+@_on_standard_output()
 def say(*lines: str) -> None:
     """Print lines on standard output; control characters in them are escaped."""
     print(_shown(lines))
@@ -62,11 +81,13 @@ def saved_results(folder: Path) -> Iterator[None]:
     with printing:
         yield
         if sys.stdout is not None:
-            sys.stdout.flush()
+            with _on_standard_output():
+                sys.stdout.flush()
     if printing.failed:
         discard(sys.stdout)
 
 
+@_on_standard_output()
 def show_table(
     title: Lines,
     columns: Sequence[str],
@@ -98,11 +119,13 @@ def _wrapped(console: Console, lines: Lines, *, indent: str = "") -> str:
     )
 
 
+@_on_standard_output()
 def show_text(text: str, *, indent: int = 0) -> None:
     """Print text with an indent, wrapped at spaces to the width of the terminal."""
     _Console(highlight=False).print(Padding(_cell(text), (0, 0, 0, indent), expand=False))
 
 
+@_on_standard_output()
 def show_items(texts: Iterable[str]) -> None:
     """Print the items of a list, each wrapped at spaces under its dash on a terminal."""
     console = _Console()
@@ -110,6 +133,7 @@ def show_items(texts: Iterable[str]) -> None:
         print(_wrapped(console, f"- {text}", indent="  "))
 
 
+@_on_standard_output()
 def show_arrays(arrays: Iterable[tuple[str, Sequence[Sequence[str]]]]) -> None:
     """Print small arrays side by side, each in a frame with its name."""
     frames = []
@@ -128,6 +152,7 @@ def short(path: Path) -> Path:
     return path
 
 
+@_on_standard_output()
 def wrote(folder: Path, contents: Mapping[str, str]) -> None:
     """Print the list of written files, each with its description."""
     say("", f"Wrote to {short(folder)}:")
