@@ -175,10 +175,23 @@ def test_resuming_needs_nothing_else_and_refuses_what_it_would_ignore(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("every", ["5x", "0m", "0"])
+def test_a_wrong_interval_of_checkpoints_is_that_of_the_option(
+    handloom: Command, tmp_path: Path, every: str
+) -> None:
+    options = ("--data", "moons", "--checkpoint-every", every, "--out", tmp_path / "run")
+    ended = handloom("train", *options)
+    assert ended.status == 1
+    assert ended.err == (
+        "error: --checkpoint-every must be a number of epochs (5) or of minutes (5m), above 0, "
+        f"got {every!r}\n"
+    )
+
+
 def test_what_is_not_a_run_is_refused_by_name(handloom: Command, tmp_path: Path) -> None:
     ended = handloom("train", "--resume", tmp_path / "nowhere")
     assert ended.status == 1
-    assert "nowhere is not a run folder: run.json is missing" in ended.err
+    assert "nowhere does not exist, expected a run folder" in ended.err
     assert not (tmp_path / "nowhere").exists()
 
     for content in ("", "[]", "{}", '{"kind": "handloom run", "version": 3}', "[" * 100_000):

@@ -246,9 +246,20 @@ def test_a_version_that_is_none_is_refused(run: RunFolder, version: object) -> N
 
 
 def test_another_folder_is_refused_by_name(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
+    (tmp_path / "run-1").mkdir()
+    (tmp_path / "run-1" / "run.json").write_text("{}")
+    (tmp_path / "run-1" / "model").mkdir()
+    (tmp_path / "file").write_text("")
+    for name, message in {
+        ".": "is not a run folder: run.json is missing",
+        "nowhere": "does not exist, expected a run folder.",
+        "rnu-1": "does not exist, expected a run folder. Did you mean 'run-1'?",
+        "file": "is a file, expected a run folder",
+        "run-1/model": f"is a part of a run: name the run folder {tmp_path / 'run-1'}",
+    }.items():
+        folder = tmp_path / name
         assert not is_run(folder)
-        with pytest.raises(FileError, match=rf"{folder} is not a run folder: run\.json is missing"):
+        with pytest.raises(FileError, match=f"^{re.escape(f'{folder} {message}')}$"):
             RunFolder.open(folder)
     (tmp_path / "run.json").write_text('{"kind": "handloom model", "version": 2}')
     with pytest.raises(ModelError, match="expected the kind 'handloom run', got 'handloom model'"):

@@ -94,7 +94,9 @@ def _remove_empty(folder: Path) -> None:
 
 def load_model(folder: Path) -> Model:
     """Load the model of a run folder or of a model folder."""
-    return RunFolder.open(folder).model() if is_run(folder) else Model.load(folder)
+    if is_run(folder) or not folder.is_dir():  # of which a run folder tells the nearest one
+        return RunFolder.open(folder).model()
+    return Model.load(folder)
 
 
 def _next_free(name: str) -> Path:

@@ -18,7 +18,7 @@ from handloom.cli.runs import Describe
 from handloom.cli.training_results import exit_unless_successful, show_results
 from handloom.data import Dataset, Splits
 from handloom.data.table_options import DataOptions, TableOptions
-from handloom.errors import DataError, DivergenceWarning
+from handloom.errors import ConfigurationError, DataError, DivergenceWarning
 from handloom.locks import HeldFolder
 from handloom.model import Model
 from handloom.parallel.mpi import Distributed, ranks_of
@@ -38,7 +38,7 @@ from handloom.training import (
 from handloom.training.boundary import has_grid
 from handloom.training.run_folder import REPORT
 from handloom.training.tables import test_rows_sum
-from handloom.training.triggers import trigger
+from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
 """The default of ``--checkpoint-every``."""
@@ -74,7 +74,7 @@ def train_in_folder(
         As `handloom.cli.training_results.exit_unless_successful`.
     """
     every = mode.checkpoint_every or EVERY
-    trigger(every)
+    _check_interval(every)
     splits = _loaded(data, options)
     resume = resumed is not None
     entries = _description_entries(settings, data, splits, options, mode, every)
@@ -108,6 +108,15 @@ def train_in_folder(
             say_report(run.path, splits)
     resumable = checkpoints.last_good is not None
     exit_unless_successful(trained, run.path, saved=not saving.failed, resumable=resumable)
+
+
+def _check_interval(every: str) -> None:
+    try:
+        trigger(every)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"--checkpoint-every must be {FORMS}, above 0, got {every!r}"
+        ) from None
 
 
 def _loaded(data: str | None, options: DataOptions) -> Splits:

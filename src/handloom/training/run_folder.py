@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.transforms import Transform
-from handloom.errors import ModelError, require_count
+from handloom.errors import ModelError, did_you_mean, require_count
 from handloom.files import (
     FileError,
     make_folder,
@@ -216,7 +216,7 @@ class RunFolder(_ResultsFolder):
         """
         file = Path(path) / DESCRIPTION
         if not is_run(path):
-            raise FileError(f"{path} is not a run folder: {DESCRIPTION} is missing")
+            raise FileError(_why_no_run(Path(path)))
         values = read_json(file)
         try:
             _check_version(values, Path(path))
@@ -431,6 +431,18 @@ class StudyFolder(_ResultsFolder):
 def is_run(path: str | Path) -> bool:
     """Return whether a folder holds the description of a run, whatever its version."""
     return (Path(path) / DESCRIPTION).is_file()
+
+
+def _why_no_run(path: Path) -> str:
+    """Return why a path is no run folder, with the nearest one."""
+    if path.is_file():
+        return f"{path} is a file, expected a run folder"
+    if not path.exists():
+        beside = [each.parent.name for each in path.parent.glob(f"*/{DESCRIPTION}")]
+        return f"{path} does not exist, expected a run folder.{did_you_mean(path.name, beside)}"
+    if is_run(path.resolve().parent):
+        return f"{path} is a part of a run: name the run folder {path.parent}"
+    return f"{path} is not a run folder: {DESCRIPTION} is missing"
 
 
 def _holds_files(path: Path) -> bool:

@@ -64,7 +64,9 @@ class ImageOptions:
         require_count("seed", self.seed, minimum=0)
         require_bool("skip_bad", self.skip_bad)
         if self.fit != "pad" and self.size is None:
-            raise ConfigurationError(f"fit={self.fit!r} would be ignored without size=")
+            raise ConfigurationError(
+                f"fit={self.fit!r} (--fit {self.fit}) would be ignored without size= (--size)"
+            )
         if self.seed and self.test is None:
             raise ConfigurationError(f"seed={self.seed} would be ignored without test=")
 
