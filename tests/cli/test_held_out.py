@@ -98,7 +98,7 @@ def test_rows_that_cannot_be_held_out_are_named_with_the_way_out(
     ended = handloom("train", *options, tmp_path / "run")
     assert ended.status == 1
     assert "class '0' must have at least 2 rows" in ended.err
-    assert "set validation_fraction to 0" in ended.err
+    assert "set validation_fraction to 0 (--validation-fraction 0)" in ended.err
 
 
 def test_the_epochs_of_an_interrupted_training_are_those_done(

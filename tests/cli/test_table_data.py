@@ -306,6 +306,105 @@ def test_verify_shows_the_columns_and_the_problems(handloom: Command, houses: Pa
     assert "target, regression" in ended.out
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--target", "dear", "--positive", "Yes"], "positive must be a class of the target"),
+        (["--target", "price", "--positive", "Yes"], "positive is for two classes, got 'Yes'"),
+        (["--target", "price", "--test", "nope.csv"], "nope.csv: does not exist"),
+        (["--target", "price", "--test", "houses.csv"], "test must be another file than that of"),
+        (["--target", "dear", "--target-scaling", "log"], "target_scaling='log' is for a regress"),
+        (
+            ["--target", "dear", *(f"--drop={name}" for name in ("size", "town", "price"))],
+            "besides",
+        ),
+    ],
+)
+def test_verify_has_the_problem_that_a_training_would_have(
+    handloom: Command,
+    houses: Path,
+    options: list[str],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(houses)
+    arguments = ["houses.csv", *options, "--drop", "note"]
+    ended = handloom("data", "verify", *arguments)
+    assert ended.status == 1
+    assert problem in ended.out
+    assert ended.out.count("problem: ") == 1
+    assert "problem: houses.csv: " not in ended.out
+    trained = handloom("train", "--data", *arguments)
+    assert trained.status == 1
+    assert problem in trained.err
+
+
+@pytest.mark.parametrize("lines", ["y\n0.5\n1.5\n2.5", "x,y\n0.5,1.5", "x,y\n1,a\n2,b"])
+def test_verify_refuses_a_table_that_cannot_be_trained_on(
+    handloom: Command, tmp_path: Path, lines: str
+) -> None:
+    data = tmp_path / "few.csv"
+    data.write_text(lines)
+    ended = handloom("data", "verify", data, "--target", "y")
+    assert ended.status == 1
+    assert ended.out.count("problem: ") == 1
+
+
+def test_verify_counts_one_row_as_one(handloom: Command, tmp_path: Path) -> None:
+    data = tmp_path / "one.csv"
+    data.write_text("x\n1")
+    assert "a table of 1 row and 1 column" in handloom("data", "verify", data).out
+
+
+def test_verify_shows_no_range_of_a_column_that_was_refused(
+    handloom: Command, tmp_path: Path
+) -> None:
+    data = tmp_path / "infinite.csv"
+    data.write_text("x,y\ninf,1\n2,0\n")
+    ended = handloom("data", "verify", data)
+    assert ended.status == 1
+    assert "inf to" not in ended.out
+    assert ["x", "refused", "0"] in [line.split() for line in ended.out.splitlines()]
+
+
+def test_a_class_of_one_row_is_a_problem_as_it_is_for_a_training(
+    handloom: Command, tmp_path: Path
+) -> None:
+    data = tmp_path / "rare.csv"
+    data.write_text("x,y\n" + "".join(f"{n}.5,no\n" for n in range(40)) + "3,yes\n")
+    problem = "the validation rows of rare: class 'yes' must have at least 2 rows"
+    ended = handloom("data", "verify", data, "--target", "y")
+    assert ended.status == 1
+    assert f"problem: {problem}" in ended.out
+    trained = handloom("train", "--data", data, "--target", "y", "--out", tmp_path / "run")
+    assert f"error: {problem}" in trained.err
+    assert "--validation-fraction 0" in trained.err
+
+
+def test_a_regression_of_one_row_is_told_so(handloom: Command, tmp_path: Path) -> None:
+    data = tmp_path / "one.csv"
+    data.write_text("x,y\n1,0.5\n")
+    ended = handloom("train", "--data", data, "--target", "y", "--out", tmp_path / "run")
+    assert "a table to be split must have at least 2 rows, got one\n" in ended.err
+
+
+@pytest.mark.parametrize("named", ["moons", "folder"])
+def test_options_of_tables_are_refused_when_verifying_other_data(
+    handloom: Command, tmp_path: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    ended = handloom("data", "verify", named, "--target", "y")
+    assert ended.status == 1
+    assert ended.err == f"error: --target would be ignored for {named}; leave it out\n"
+
+
+def test_a_model_of_a_table_predicts_no_images(handloom: Command, houses: Path) -> None:
+    ended = handloom("predict", houses / "price", "shoe.png")
+    assert ended.status == 1
+    assert "name a CSV or Parquet file with the columns size, town, got shoe.png" in ended.err
+
+
 def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     labels = np.arange(60) % 2

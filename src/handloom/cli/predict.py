@@ -24,6 +24,7 @@ from handloom.data.photos.contact_sheet import Caption, write_contact_sheet
 from handloom.data.photos.prediction import ImagePrediction
 from handloom.errors import DataError, DataWarning, require_count
 from handloom.model import Model
+from handloom.text import listed
 
 MOST_PREVIEWS = 12
 """The number of images of which the terminal shows a preview."""
@@ -121,7 +122,7 @@ def predict(
         require_new_file("--preview", preview, ".png")
         require_folder_of("--preview", preview)
     model = load_model(run)
-    model.check_takes_photographs()
+    _check_takes_images(model, run, images[0])
     top = min(require_count("--top", top), len(model.class_names))
     files, problems = image_files(images)
     for problem in problems:
@@ -137,6 +138,16 @@ def predict(
             note(f"wrote {preview}")
     if bad or problems:
         raise typer.Exit(1)
+
+
+def _check_takes_images(model: Model, run: Path, first: Path) -> None:
+    """Refuse images for a model of another kind of rows; see `Model.check_takes_photographs`."""
+    if model.columns is not None:
+        raise DataError(
+            f"{run} predicts rows of a table: name a CSV or Parquet file with the columns "
+            f"{listed([each.name for each in model.columns.inputs])}, got {first}"
+        )
+    model.check_takes_photographs()
 
 
 def _predicted(

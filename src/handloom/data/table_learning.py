@@ -98,9 +98,8 @@ def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str
             size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
             test[generator.permutation(rows)[:size]] = True
     if not test.any():
-        raise DataError(
-            f"{where}a table to be split must have at least 2 rows of one class, got one of each"
-        )
+        several = " of one class, got one of each" if target.strata.any() else ", got one"
+        raise DataError(f"{where}a table to be split must have at least 2 rows{several}")
     return test
 
 

@@ -146,7 +146,9 @@ def _unknown(table: Table, named: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def _described(statistics: ColumnStatistics, kind: str) -> ColumnReport:
     distinct = len(statistics.counts)
     shown = f"more than {MAX_DISTINCT:,}" if distinct > MAX_DISTINCT else f"{distinct:,}"
-    if statistics.kind in ("number", "boolean"):
+    if statistics.low > statistics.high and not statistics.counts:  # refused before any value
+        values = shown = ""
+    elif statistics.kind in ("number", "boolean"):
         values = f"{statistics.low:g} to {statistics.high:g}, mean {statistics.mean:g}"
     else:
         most = [f"{name!r:.40}" for name, _ in statistics.counts.most_common(3)]

@@ -127,7 +127,7 @@ def train(
     DataError
         If the dataset is not suitable for training, or cannot be split as asked.
     """
-    rows, held_out = _rows(experiment, splits)
+    rows, held_out = split_rows(experiment, splits)
     trainer = _trainer(
         experiment,
         splits,
@@ -171,19 +171,28 @@ def take_part(
     distributed : str
         As in `handloom.Trainer`.
     """
-    rows, held_out = _rows(experiment, splits)
+    rows, held_out = split_rows(experiment, splits)
     trainer = _trainer(experiment, splits, rows, on_signal="finish", distributed=distributed)
     trainer.fit(rows, held_out, class_weight=experiment.weights_of_classes, resume=resume)
 
 
-def _rows(experiment: Experiment, splits: Splits) -> tuple[Dataset, Dataset | None]:
-    """Return the rows to train on, and those that are held out."""
+def split_rows(experiment: Experiment, splits: Splits) -> tuple[Dataset, Dataset | None]:
+    """Return the rows to train on, and those that are held out, if any.
+
+    Raises
+    ------
+    DataError
+        If the training part is too small for it.
+    """
     if not experiment.validation_fraction:
         return splits.train, None
     try:
         return splits.train.split(experiment.validation_fraction, Stream(experiment.seed))
     except DataError as error:
-        raise DataError(f"{error}; to hold out no rows, set validation_fraction to 0") from None
+        raise DataError(
+            f"the validation rows of {splits.name}: {error}; to hold out none, set "
+            "validation_fraction to 0 (--validation-fraction 0)"
+        ) from None
 
 
 def _trainer(experiment: Experiment, splits: Splits, rows: Dataset, **options: Any) -> Trainer:
