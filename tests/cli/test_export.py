@@ -217,7 +217,10 @@ def test_an_existing_file_is_refused(
         (["--format", "torch", "--dtype", "float64"], "--dtype is for --format onnx"),
         (["--format", "numpy", "--out", "model.txt"], "must have the suffix .py, got 'model.txt'"),
         (["--opset", 16], "opset must be"),
+        (["--opset", 0], "opset must be"),
         (["--dtype", "int8"], "dtype"),
+        (["--dtype", ""], "dtype"),
+        (["--format", "numpy", "--opset", 0], "--opset is for --format onnx; leave it out"),
         (["--out", "nowhere/model.onnx"], "the folder nowhere does not exist"),
         (["--data", "silhouetes"], "Did you mean 'silhouettes'?"),
     ],
@@ -259,6 +262,29 @@ def test_a_named_dataset_that_is_gone_is_an_error(
     assert done.status != 0
     assert "gone.csv" in done.err
     assert not (price / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("data", ["moons", "folder"])
+def test_rows_for_a_model_of_a_table_are_those_of_a_table(
+    handloom: Command, price: Path, tmp_path: Path, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    done = handloom("export", price, "--data", data)
+    assert done.status != 0
+    assert (
+        f"--data {data}: expected a CSV or Parquet file with the columns of the model, which are "
+        "size, town" in done.err
+    )
+    assert not (price / "model.onnx").exists()
+
+
+def test_a_run_that_does_not_exist_is_the_error_of_an_export(handloom: Command, run: Path) -> None:
+    done = handloom("export", run.with_name("rum"))
+    assert done.status != 0
+    assert f"{run.with_name('rum')} does not exist" in done.err
+    assert "Did you mean" in done.err
+    assert "--out" not in done.err
 
 
 class Doubled(Layer):

@@ -9,7 +9,7 @@ import typer
 
 from handloom.cli.console import note, say, short
 from handloom.cli.datasets import (
-    Data,
+    RunData,
     dataset_for,
     recorded_data,
     refuse_options,
@@ -82,7 +82,7 @@ def export(
             show_default="that of the network",
         ),
     ] = None,
-    data: Data = None,
+    data: RunData = None,
 ) -> None:
     """Write a trained network for ONNX, PyTorch or plain NumPy.
 
@@ -98,15 +98,16 @@ def export(
     """
     require_known("format", format, FORMATS)
     chosen = FORMATS[format]
-    only_onnx = {name: value for name, value in (("opset", opset), ("dtype", dtype)) if value}
+    options_of_onnx = {"opset": opset, "dtype": dtype}
+    only_onnx = {name: value for name, value in options_of_onnx.items() if value is not None}
     if format != "onnx" and only_onnx:
         raise ConfigurationError(f"--{next(iter(only_onnx))} is for --format onnx; leave it out")
+    model = load_model(run)
     file = run / chosen.file if out is None else out
     for path in paths_of(file) if format == "torch" else (file,):
         if path.exists():
             raise FileError(f"{path} exists: remove it, or name a new file with --out")
     require_folder_of("--out", file)
-    model = load_model(run)
     rows = _rows(run, model, data, options)
     exported = chosen.write(model, file, rows=rows, **only_onnx)
     _say_written(model, exported, "made-up rows" if rows is None else "rows of the data")
@@ -127,7 +128,13 @@ def _named_rows(run: Path, model: Model, data: str | None, options: ImageOptions
     description = RunFolder.open(run).description if is_run(run) else None
     if model.columns is not None and data is None and description is not None:
         data = recorded_data(description, model)
-    if model.columns is not None and data is not None and names_table(data):
+    if model.columns is not None and data is not None:
+        if not names_table(data):
+            columns = listed([each.name for each in model.columns.inputs], SHOWN_NAMES)
+            raise DataError(
+                f"--data {data}: expected a CSV or Parquet file with the columns of the model, "
+                f"which are {columns}"
+            )
         refuse_options(options, data)
         return _first_rows(data, model.columns)
     test = dataset_for(run, model, data, options).test
