@@ -296,6 +296,55 @@ def test_a_run_on_a_table_is_resumed_and_reported(
     assert "was read with --target price --drop note, which cannot change" in refused.err
 
 
+@pytest.mark.parametrize("data", ["moons", "silhouettes"])
+def test_a_run_on_a_table_is_resumed_on_no_other_kind_of_data(
+    handloom: Command, houses: Path, data: str
+) -> None:
+    ended = handloom("train", "--resume", houses / "price", "--data", data)
+    assert ended.status == 1
+    assert (
+        f"--data {data}: {houses / 'price'} was trained on the table {houses / 'houses.csv'}: name "
+        "the new place of that table, or leave --data out" in ended.err
+    )
+    assert "--target" not in ended.err
+
+
+def test_a_run_on_images_is_resumed_on_no_table(
+    handloom: Command, houses: Path, trained: Path
+) -> None:
+    ended = handloom("train", "--resume", trained, "--data", houses / "houses.csv")
+    assert ended.status == 1
+    assert "name the new place of that dataset, or leave --data out" in ended.err
+
+
+@pytest.mark.parametrize("command", ["reproduce", "gradcheck"])
+def test_commands_without_a_target_say_which_one_takes_a_table(
+    handloom: Command, houses: Path, tmp_path: Path, command: str
+) -> None:
+    data = tmp_path / "two words.csv"
+    shutil.copy(houses / "houses.csv", data)
+    ended = handloom(command, "--data", data)
+    assert ended.status == 1
+    assert ended.err == (
+        f"error: {data} is a table; handloom {command} takes images or a named dataset. A table "
+        f"is trained with: handloom train --data '{data}' --target COLUMN\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["evaluate", "export", "report", "gradcheck", "reproduce"])
+def test_the_help_of_a_command_without_options_of_tables_names_none(
+    handloom: Command, command: str
+) -> None:
+    told = " ".join(handloom(command, "--help").out.split())
+    assert "--test <str> Class folders: the fraction of each class held out" in told
+    assert "test.csv" not in told
+    if command in ("evaluate", "export", "report"):
+        assert "[default: the data of the run]" in told
+        assert "Fashion-MNIST, if it is found" not in told
+    if command == "reproduce":
+        assert "Parquet" not in told
+
+
 def test_verify_shows_the_columns_and_the_problems(handloom: Command, houses: Path) -> None:
     ended = handloom("data", "verify", houses / "houses.csv", "--target", "price")
     assert ended.status == 1

@@ -63,6 +63,16 @@ RunData = Annotated[
     ),
 ]
 
+ImageData = Annotated[
+    str | None,
+    typer.Option(
+        help="A folder (IDX, .npy, images), or a name: "
+        f"{NAMES}. "
+        "[default: Fashion-MNIST, if it is found or can be downloaded]",
+        show_default=False,
+    ),
+]
+
 DEFAULT = ImageOptions()
 
 OPTIONS: Mapping[str, tuple[Any, object, str]] = {
@@ -76,12 +86,19 @@ OPTIONS: Mapping[str, tuple[Any, object, str]] = {
     "test": (
         str | None,
         None,
-        "Class folders, and tables (by default 0.2): the fraction of each class held out as test "
-        "set, such as 0.2; of tables also the file of the test rows, such as test.csv.",
+        "Class folders: the fraction of each class held out as test set, such as 0.2.",
     ),
     "skip_bad": (bool, False, "Image folders: skip files that are damaged or no images."),
 }
 """The options of image folders: type, default and help."""
+
+TEST_OF_BOTH = (
+    str | None,
+    None,
+    "Class folders, and tables (by default 0.2): the fraction of each class held out as test "
+    "set, such as 0.2; of tables also the file of the test rows, such as test.csv.",
+)
+"""The option ``--test`` of commands that take tables with options too."""
 
 
 def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -91,7 +108,8 @@ def with_image_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def with_data_options(command: Callable[..., None]) -> Callable[..., None]:
     """Decorate a command with the options of image folders and tables, as ``options``."""
-    return _with_options(command, {**OPTIONS, **TABLE_OPTIONS}, data_options_of)
+    options = {**OPTIONS, "test": TEST_OF_BOTH, **TABLE_OPTIONS}
+    return _with_options(command, options, data_options_of)
 
 
 def _with_options(

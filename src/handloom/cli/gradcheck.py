@@ -10,6 +10,7 @@ from handloom.cli.console import show_table
 from handloom.cli.datasets import NAMES, dataset_for, load_dataset, with_image_options
 from handloom.cli.from_settings import options_from
 from handloom.cli.options import explicit_options, load_model
+from handloom.cli.table_options import refuse_table
 from handloom.data import Dataset, ImageOptions
 from handloom.data.transforms import Transform, transform_for
 from handloom.errors import ConfigurationError, require_count
@@ -42,7 +43,7 @@ def gradcheck(
     data: Annotated[
         str | None,
         typer.Option(
-            help=f"A folder of IDX files, .npy files or images, or a name: {NAMES}. "
+            help=f"A folder (IDX, .npy, images), or a name: {NAMES}; of a RUN on a table, a table. "
             "[default: the data of RUN; without RUN Fashion-MNIST, if it is found or can be "
             "downloaded]",
             show_default=False,
@@ -59,6 +60,7 @@ def gradcheck(
     require_count("--rows", rows)
     settings = Settings(**values)
     if run is None:
+        refuse_table(data, "gradcheck")
         part = load_dataset(data, options).train
         network = settings.build(part)
         transform = transform_for(part.inputs)

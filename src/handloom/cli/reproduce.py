@@ -12,7 +12,7 @@ import typer
 from handloom import reports
 from handloom.cli.console import note, saved_results, say, show_table, show_text, wrote
 from handloom.cli.datasets import (
-    Data,
+    ImageData,
     dataset_source,
     load_dataset,
     refuse_in_images,
@@ -28,6 +28,7 @@ from handloom.cli.ranks import (
     sharing,
 )
 from handloom.cli.report import say_report
+from handloom.cli.table_options import refuse_table
 from handloom.data import ImageOptions
 from handloom.data.sources.published import NAME
 from handloom.model import Model
@@ -52,7 +53,7 @@ from handloom.training import (
 @with_image_options
 def reproduce(
     options: ImageOptions,
-    data: Data = None,
+    data: ImageData = None,
     out: Out = None,
     distributed: Distribute = None,
     **values: Any,
@@ -62,6 +63,7 @@ def reproduce(
     Example: handloom reproduce --batch-size 6000 --seeds 0,1,2 --out runs/study
     """
     study, ranks = Study(**values), checked_distributed(distributed)
+    refuse_table(data, "reproduce")
     refuse_in_images(out or Path("runs"), data)
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)

@@ -1,5 +1,6 @@
 """Tables on the command line: their options, and the rows of a run that was trained on one."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,21 @@ def images_shape(text: str) -> tuple[int, int]:
 def names_table(named: str | None) -> bool:
     """Return whether ``--data`` names the file of a table."""
     return named is not None and named not in RESERVED and is_table(named)
+
+
+def refuse_table(named: str | None, command: str) -> None:
+    """Refuse a table for a command that has no option to name its target.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``--data`` names a table.
+    """
+    if named is not None and names_table(named):
+        raise ConfigurationError(
+            f"{named} is a table; handloom {command} takes images or a named dataset. A table is "
+            f"trained with: handloom train --data {shlex.quote(named)} --target COLUMN"
+        )
 
 
 def load_table(named: str | None, options: DataOptions, *, tell: Tell = note) -> Splits:

@@ -26,10 +26,10 @@ from handloom.cli.options import (
 )
 from handloom.cli.ranks import Distribute, checked_distributed
 from handloom.cli.runs import experiment_of
-from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS
+from handloom.cli.table_options import RUN_DEFAULTS, TABLE_OPTIONS, names_table
 from handloom.cli.training import EVERY, TrainingMode, train_in_folder
 from handloom.data.table_options import DataOptions, TableOptions
-from handloom.errors import ModelError
+from handloom.errors import ConfigurationError, ModelError
 from handloom.locks import only_writer
 from handloom.recipes.base import Experiment
 from handloom.recipes.option import options_of
@@ -151,6 +151,12 @@ def _resume(
         options = options_for_resume(folder, run.description, options)
         if data is None:
             data = recorded_data(run.description)
+        elif names_table(data) != isinstance(options, TableOptions):
+            kind = "the table " if isinstance(options, TableOptions) else ""
+            raise ConfigurationError(
+                f"--data {data}: {folder} was trained on {kind}{run.description.data}: name the "
+                f"new place of that {'table' if kind else 'dataset'}, or leave --data out"
+            )
         logs = {**run.description.logs, **mode.logs}
         mode = replace(mode, checkpoint_every=mode.checkpoint_every or every, logs=logs)
         train_in_folder(held, settings, data, options, mode, resumed=run)
