@@ -30,6 +30,7 @@ from handloom import (
     Softmax,
     SoftmaxCrossEntropy,
     StepDecay,
+    StopReason,
     Tanh,
     Trainer,
     Warmup,
@@ -209,3 +210,15 @@ def test_outputs_that_overflow_with_finite_weights_are_a_note() -> None:
     history = Trainer(made, SGD(), 1e9, epochs=2).fit(ROWS)
     assert history.divergence is None
     assert "rows is not finite, although the weights are" in history.notes[-1]
+    assert sum("not finite" in note for note in history.notes) == 1
+
+
+def test_a_last_validation_loss_that_is_not_finite_is_a_note_without_a_diagnosis() -> None:
+    made = Sequential([Dense(5), ReLU(), Dense(3)]).build((4,))
+    rates = {5: 1e20}  # the last step: later rows overflow, the weights do not
+    history = Trainer(
+        made, SGD(), lambda step: rates.get(step, 0.1), epochs=2, batch_size=20, diagnose=False
+    ).fit(ROWS, Dataset(ROWS.inputs + 1.0, CLASSES))
+    assert history.stop_reason is StopReason.MAX_EPOCHS
+    (note,) = history.notes
+    assert "after epoch 2 the validation loss is not finite, although the weights are" in note

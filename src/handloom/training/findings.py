@@ -102,16 +102,16 @@ class Finding:
 
 
 def findings(history: History) -> list[Finding]:
-    """Return the findings about a training; none without a diagnosis."""
-    diagnosis = history.diagnosis
+    """Return the findings about a training; without a diagnosis, a loss that is not finite."""
+    diagnosis, not_finite = history.diagnosis, list(_not_finite(history))
     if diagnosis is None:
-        return []
+        return not_finite
     causes = list(_sorted_rows(diagnosis))
+    if not_finite:
+        return [*causes, *not_finite]
     if not diagnosis.records:
         return [*causes, *_overfitting(history, diagnosis)]
     last = diagnosis.records[-1]
-    if not math.isfinite(last.loss):
-        return [*causes, _not_finite(diagnosis, last)]
     if not _is_stuck(diagnosis, last):
         causes += _few_steps(history, diagnosis, last)
         causes += _slowed_by_rate(_Measured(history, diagnosis, last))
@@ -126,12 +126,24 @@ def findings(history: History) -> list[Finding]:
     return [_stuck(diagnosis, last), *(causes or [_no_cause(history)])]
 
 
-def _not_finite(diagnosis: Diagnosis, last: ProbeRecord) -> Finding:
-    return Finding(
-        "not finite",
-        f"Training diverged: after epoch {last.epoch + 1} the loss on {diagnosis.rows} training "
-        f"rows is not finite, although the weights are. A smaller learning rate usually helps",
-    )
+def _not_finite(history: History) -> Iterator[Finding]:
+    """Find a loss that is not finite although the weights are, measured or of the last epoch."""
+    losses: list[tuple[str, int, float]] = []
+    if history.diagnosis is not None:
+        name = f"loss on {history.diagnosis.rows} training rows"
+        losses += [(name, each.epoch, each.loss) for each in history.layers[-1:]]
+    if history.divergence is None:  # else its sentence says it
+        for last in history.records[-1:]:
+            losses.append(("training loss", last.epoch, last.loss))
+            losses.append(("validation loss", last.epoch, last.validation_loss or 0.0))
+    for name, epoch, loss in losses:
+        if not math.isfinite(loss):
+            yield Finding(
+                "not finite",
+                f"Training diverged: after epoch {epoch + 1} the {name} is not finite, although "
+                f"the weights are. A smaller learning rate usually helps",
+            )
+            return
 
 
 def _is_stuck(diagnosis: Diagnosis, last: ProbeRecord) -> bool:
