@@ -189,3 +189,20 @@ def test_a_copy_of_a_network_is_whole_and_apart(copied: Callable[[Sequential], S
     unbuilt = copied(Sequential([Dense(3)]))
     with pytest.raises(ModelError, match="build the network first"):
         _ = unbuilt.parameters
+
+
+@pytest.mark.parametrize("method", ["forward", "backward", "predict", "replica"])
+def test_a_subclass_that_overrides_a_pass_is_refused_since_training_would_ignore_it(
+    method: str,
+) -> None:
+    mixin = type("Mixin", (), {method: lambda *_, **__: None})
+    with pytest.raises(ModelError, match=f"Mine must not override {method} of Sequential"):
+        type("Mine", (mixin, Sequential), {})
+
+
+def test_a_subclass_may_choose_the_layers() -> None:
+    class Small(Sequential):
+        def __init__(self, units: int) -> None:
+            super().__init__([Dense(units), ReLU()])
+
+    assert Small(3).build((4,)).output_shape == (3,)

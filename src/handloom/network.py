@@ -76,6 +76,23 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         BY_POSITION: "Its layers are one list: Sequential([Dense(32), ReLU(), Dense(10)])"
     }
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a subclass that replaces a pass: training runs replicas, which are `Sequential`.
+
+        Raises
+        ------
+        ModelError
+            Naming the method.
+        """
+        super().__init_subclass__(**options)
+        for method in ("forward", "backward", "predict", "replica"):
+            if getattr(cls, method) is not getattr(Sequential, method):
+                raise ModelError(
+                    f"{cls.__name__} must not override {method} of Sequential, since training runs "
+                    f"its layers without that: write a layer with this forward and backward, and "
+                    f"put it into Sequential([...])"
+                )
+
     def __init__(self, layers: Sequence[Layer | str]) -> None:
         layers = as_layers(layers)
         if not layers:
