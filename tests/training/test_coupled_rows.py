@@ -31,6 +31,7 @@ from handloom import (
 from handloom.data.batches import LoaderOptions
 from handloom.data.transforms import AsFloat
 from handloom.parallel.threads import Threads
+from handloom.parameters import Array
 from handloom.training import TrainingState
 from handloom.training.objective import Measurement, Objective
 
@@ -104,6 +105,24 @@ def test_validation_and_evaluation_use_the_statistics_of_training(tmp_path: Path
     trainer.model().save(tmp_path)
     evaluated = evaluate(Model.load(tmp_path), DATA.test)
     assert evaluated.loss == pytest.approx(history["validation_loss"][-1], rel=1e-5)
+
+
+@pytest.mark.parametrize("ghost_batch", [None, 64])
+def test_rows_that_training_couples_are_validated_in_small_shards(ghost_batch: int | None) -> None:
+    class Rows(Layer):
+        def forward(self, x: Array, *, training: bool = False, rng: object = None) -> Array:
+            rows[training].append(len(x))
+            return x
+
+        def backward(self, dy: Array, *, need_dx: bool = True) -> Array:
+            return dy
+
+    rows: dict[bool, list[int]] = {True: [], False: []}
+    layers = [Rows(), BatchNorm(ghost_batch=ghost_batch), Dense(10)]
+    options: dict[str, Any] = {"epochs": 1, "shard_rows": 40, "threads": 1, "diagnose": False}
+    Trainer(Sequential(layers).build((784,)), SGD(), 0.1, **options).fit(DATA.train, DATA.test)
+    assert (sum(rows[False]), max(rows[False])) == (100, 34)
+    assert max(rows[True]) >= (ghost_batch or 600)
 
 
 def test_the_best_weights_come_with_their_statistics() -> None:

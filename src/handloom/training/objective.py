@@ -124,7 +124,7 @@ class Objective:
         self._single_lane: _Lane | None = None
         self._lanes: list[_Lane] = []
         self._reader: tuple[npt.NDArray[np.generic], RowReader] | None = None
-        self._deals: dict[int, list[list[slice]]] = {}
+        self._deals: dict[tuple[int, bool], list[list[slice]]] = {}
 
     def __call__(self, batch: Batch, *, gradient: bool = True) -> Measurement:
         """Measure loss and accuracy, and write the gradient if ``gradient`` is True.
@@ -150,7 +150,7 @@ class Objective:
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
         """Run a batch through the network; return each own lane's contribution, in lane order."""
         reader = self._reader_of(batch.arrays.inputs)
-        deal = self._shards_by_lane(len(batch))
+        deal = self._shards_by_lane(len(batch), training=gradient)
         own = deal[deal_lanes(len(deal), self._ranks.size)[self._ranks.rank]]
         lanes = self._lanes_for(len(own), single=len(deal) == 1)
         calls = [
@@ -178,7 +178,7 @@ class Objective:
         RankError
             If another rank has failed in this step.
         """
-        lanes = self.lanes(len(batch))
+        lanes = self.lanes(len(batch), training=gradient)
         if self._ranks.size == 1 or lanes == 1:
             return add_lanes(own, self.network.parameters.gradient if gradient else None)
         if gradient:
@@ -219,9 +219,9 @@ class Objective:
         rows, weight = len(batch), batch.total_weight
         return Measurement(sums.data_loss, penalty, sums.correct, rows, weight, norm)
 
-    def lanes(self, rows: int) -> int:
+    def lanes(self, rows: int, *, training: bool = True) -> int:
         """Return the number of lanes of a batch of ``rows`` rows."""
-        return len(self._shards_by_lane(rows))
+        return len(self._shards_by_lane(rows, training=training))
 
     def has_single_shard(self, rows: int) -> bool:
         """Return whether a batch of ``rows`` rows is a single shard."""
@@ -245,13 +245,15 @@ class Objective:
         lane.replica.take_statistics()  # discarded: this step is not accepted
         return bad
 
-    def _shards_by_lane(self, rows: int) -> list[list[slice]]:
-        if rows not in self._deals:
+    def _shards_by_lane(self, rows: int, *, training: bool = True) -> list[list[slice]]:
+        key = rows, training
+        if key not in self._deals:
             network, lanes = self.network, self._pool.lanes
             most = shard_rows(network.largest_activation, images=network.has_images)
             most = min(most, self._most_rows or most)
-            self._deals[rows] = deal_shards(rows, network.coupled_rows, most, lanes)
-        return self._deals[rows]
+            coupled = network.coupled_rows if training else 1  # rows are coupled in training only
+            self._deals[key] = deal_shards(rows, coupled, most, lanes)
+        return self._deals[key]
 
     def _reader_of(self, inputs: npt.NDArray[np.generic]) -> RowReader:
         if self._reader is None or self._reader[0] is not inputs:
