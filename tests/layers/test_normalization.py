@@ -107,6 +107,22 @@ def test_a_pass_moves_nothing_until_it_is_said() -> None:
     assert np.array_equal(network.parameters.vector, before[: len(network.parameters)])
 
 
+@pytest.mark.parametrize("bind_again", ["build", "freeze"])
+def test_statistics_that_were_not_committed_do_not_outlive_the_weights(bind_again: str) -> None:
+    x = draw(20, 4)
+    expected, made = (Sequential([BatchNorm(), Dense(2)]).build(4, seed=1) for _ in range(2))
+    made.forward(100.0 * x, training=True)
+    if bind_again == "build":
+        made.build(4, seed=1)
+    else:
+        made.freeze("0.batch_norm").unfreeze("0.batch_norm")
+    for each in (expected, made):
+        each.forward(x, training=True)
+        each.commit_statistics()
+    for name in ("0.batch_norm.running_mean", "0.batch_norm.running_variance"):
+        assert np.array_equal(*(each.get_weights()[name] for each in (made, expected)))
+
+
 def test_replicas_that_run_at_once_give_the_same_statistics_to_the_bit() -> None:
     x = draw(40, 3).astype(np.float32)
     parts = [slice(0, 10), slice(10, 20), slice(20, 30), slice(30, 40)]

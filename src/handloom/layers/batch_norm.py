@@ -147,6 +147,11 @@ class BatchNorm(Layer):
             ghost_batch=self.ghost_batch,
         )
 
+    def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Set the arrays, and drop the statistics of passes before; see `Layer.bind`."""
+        super().bind(weights, gradients)
+        self._collected, self._group_statistics = {}, []
+
     def set_backend(self, backend: Backend) -> None:
         """Store the backend's versions of the functions below the class; NumPy's by default."""
         self._moments = backend.version_of(moments)
