@@ -17,6 +17,7 @@ from handloom import (
     ReLU,
     Residual,
     Sequential,
+    Tanh,
     build,
     check_gradients,
 )
@@ -50,6 +51,11 @@ def test_a_shortcut_may_have_layers_of_its_own() -> None:
     layer = Residual([Conv2D(3, 3, stride=2, padding=1)], [Conv2D(3, 1, stride=2)])
     assert check_layer(layer, draw(3, 2, 5, 5), reference).ok  # type: ignore[arg-type]
     assert check_gradients(layer, draw(2, 2, 4, 4), thorough=True).ok
+
+
+def test_the_name_of_a_layer_stands_for_the_layer() -> None:
+    layer = Residual([Dense(3), "relu", Dense(5)], ["tanh"])
+    assert repr(layer) == repr(Residual([Dense(3), ReLU(), Dense(5)], [Tanh()]))
 
 
 def test_blocks_stand_within_blocks() -> None:
@@ -190,6 +196,8 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(ConfigurationError, match="at least one layer, got none"):
         Residual([])
     with pytest.raises(ConfigurationError, match="must be sequences of layers"):
+        Residual("relu")
+    with pytest.raises(ModelError, match=r"layer 0 must be a layer, .* got int"):
         Residual([3])  # type: ignore[list-item]
     relu = ReLU()
     with pytest.raises(ConfigurationError, match="only once"):

@@ -164,10 +164,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         r"layers must be a sequence of layers, \[Dense\(10\), \.\.\.\], got Dense",
     ),
     "layers, a name": (lambda: Sequential("relu"), "must be a sequence of layers, .* got str"),
-    "residual, a name": (
-        lambda: Residual(["relu"]),  # type: ignore[list-item]
-        "residual: block and shortcut must be sequences of layers",
-    ),
+    "residual, misspelled": (lambda: Residual(["rely"]), "unknown layer 'rely'.* mean 'relu'"),
     "shape, text": (
         lambda: Sequential([Dense(3)]).build("784"),  # type: ignore[arg-type]
         "input_shape must be a whole number of at least 1, got '784'",

@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 
 from handloom.errors import ConfigurationError, HandloomError, ModelError, require_known
-from handloom.layers import LAYERS, Layer
+from handloom.layers.base import Layer
+
+LAYERS: dict[str, type[Layer]] = {}
+"""The layers by their names in configurations and files; `handloom.layers` adds its own."""
 
 
 def as_layers(layers: object) -> tuple[Layer, ...]:

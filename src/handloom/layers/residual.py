@@ -12,6 +12,7 @@ from handloom.backend import NUMPY, Backend
 from handloom.errors import ConfigurationError, ModelError
 from handloom.layers.base import Layer
 from handloom.layers.chain import Chain, coupled_rows
+from handloom.layers.names import as_layers
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, ArrayViews, Parameters, ParameterSpec
 from handloom.randomness import spawn
@@ -32,16 +33,18 @@ class Residual(Layer):
 
     Parameters
     ----------
-    block : sequence of Layer
-        At least one.
-    shortcut : sequence of Layer
+    block : sequence of Layer or str
+        At least one. The name of an activation function, such as ``"relu"``, stands for its layer.
+    shortcut : sequence of Layer or str
         Layers that bring the input to the block's output shape if it differs, such as a 1 x 1
         convolution with a stride. By default the input is added unchanged.
 
     Raises
     ------
     ConfigurationError
-        If the block is empty, or a layer is used twice.
+        If the block is empty, a layer is used twice, or a name is unknown.
+    ModelError
+        If an entry is no layer.
 
     References
     ----------
@@ -50,25 +53,21 @@ class Residual(Layer):
 
     kind = "residual"
 
-    def __init__(self, block: Sequence[Layer], shortcut: Sequence[Layer] = ()) -> None:
+    def __init__(self, block: Sequence[Layer | str], shortcut: Sequence[Layer | str] = ()) -> None:
         super().__init__()
-        if not isinstance(block, Sequence) or not isinstance(shortcut, Sequence):
-            raise ConfigurationError(
-                "residual: block and shortcut must be sequences of layers: pass "
-                "Residual([Dense(8), ReLU()])"
-            )
-        layers = [*block, *shortcut]
+        for layers in (block, shortcut):
+            if isinstance(layers, str) or not isinstance(layers, Sequence):
+                raise ConfigurationError(
+                    "residual: block and shortcut must be sequences of layers: pass "
+                    "Residual([Dense(8), ReLU()])"
+                )
         if not block:
             raise ConfigurationError("residual: block must have at least one layer, got none")
-        for layer in layers:
-            if not isinstance(layer, Layer):
-                raise ConfigurationError(
-                    "residual: block and shortcut must be sequences of layers, such as "
-                    f"[Dense(8), ReLU()], got {layer!r} in one of them"
-                )
-        if len({id(layer) for layer in layers}) < len(layers):
+        main, around = Chain(as_layers(block)), Chain(as_layers(shortcut))
+        both = [*main.layers, *around.layers]
+        if len({id(layer) for layer in both}) < len(both):
             raise ConfigurationError("residual: each layer must be used only once, got one twice")
-        self._take(Chain(block), Chain(shortcut))
+        self._take(main, around)
 
     def _take(self, block: Chain, shortcut: Chain) -> None:
         self.block, self.shortcut = block, shortcut
