@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.helpers.gradients import Float64
 from tests.helpers.networks import network
 
 import handloom
-from handloom import ConfigurationError, Conv2D, Dense, Flatten, ReLU, Sequential
+from handloom import ConfigurationError, Conv2D, Dense, Flatten, ModelError, ReLU, Sequential
 from handloom.initializers import INITIALIZERS, Glorot, He, Initializer, ScaledNormal
 
 DENSE, KERNEL, ONE_BY_ONE = (400, 300), (5, 5, 40, 120), (1, 1, 300, 400)
@@ -55,6 +56,21 @@ def test_a_layer_draws_its_weights_from_the_initializer_it_names(name: str) -> N
     for layer in ("0.conv2d.weights", "2.dense.weights"):
         expected = INITIALIZERS[name]()(drawn[layer].shape, np.random.default_rng(1)).std()
         assert drawn[layer].std() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones(3), r"0\.dense\.weights must return values of shape \(4, 3\), got shape \(3,\)"),
+        (np.full((4, 3), np.nan), "0.dense.weights must return finite values of float32, got NaN"),
+        (np.full((4, 3), 1e39), "0.dense.weights must return finite values of float32, got NaN"),
+    ],
+)
+def test_initial_values_of_another_shape_or_not_finite_are_refused(
+    values: Float64, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        Sequential([Dense(3, weights=lambda *_: values)]).build((4,))
 
 
 def test_every_initializer_is_public() -> None:

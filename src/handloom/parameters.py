@@ -284,10 +284,28 @@ class Parameters:
         return Parameters(self.specs, self.dtype, values=self.values, gradient=gradient)
 
     def initialize(self, stream: Stream) -> None:
-        """Draw initial values, each array from its own substream of ``stream``."""
+        """Draw initial values, each array from its own substream of ``stream``.
+
+        Raises
+        ------
+        ModelError
+            If an initializer returns another shape, or values that are not finite in the dtype.
+        """
         for index, (name, spec) in enumerate(self.specs.items()):
             generator = stream.at(Purpose.INITIALIZE, index).generator()
-            self.weights[name][...] = spec.initializer(spec.shape, generator)
+            values = spec.initializer(spec.shape, generator)
+            if np.shape(values) != spec.shape:
+                raise ModelError(
+                    f"the initializer of {name} must return values of shape {spec.shape}, got "
+                    f"shape {np.shape(values)}"
+                )
+            with np.errstate(over="ignore"):
+                self.weights[name][...] = values
+            if not np.isfinite(self.weights[name]).all():
+                raise ModelError(
+                    f"the initializer of {name} must return finite values of {self.dtype}, got "
+                    f"NaN or infinite ones"
+                )
 
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Copy values in, by name.
