@@ -24,7 +24,7 @@ from handloom import (
 )
 from handloom.backend import fused_is_installed
 from handloom.data.batches import epoch_order
-from handloom.errors import ConfigurationError
+from handloom.errors import ConfigurationError, ModelError
 from handloom.operations import Arrays
 from handloom.parameters import Array
 from handloom.training import TrainingState, epoch
@@ -146,6 +146,36 @@ def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
     assert state.progress.epoch_steps == 7
     trainer.fit(data, warm=state)  # and it goes on
     assert trainer.state.optimizer.steps == 17 + trainer.state.progress.steps > 17
+
+
+def test_a_prepared_training_goes_on_after_an_error_between_updates() -> None:
+    data, made = features(100), [network(features(100)) for _ in range(2)]
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 10, "diagnose": False}
+    whole = Trainer(made[0], SGD(), 0.1, **options)
+    whole.fit(data)
+    trainer = Trainer(made[1], SGD(), 0.1, loss=FailsAt(18, ArithmeticError("mine")), **options)
+    prepared = trainer.prepare(data)
+    with pytest.raises(ArithmeticError):
+        trainer.run(prepared)
+    trainer.run(prepared)
+    assert np.array_equal(made[0].parameters.vector, made[1].parameters.vector)
+
+
+def test_a_prepared_training_with_half_an_update_is_refused() -> None:
+    class Fails(SGD):
+        def step(self, learning_rate: float) -> None:
+            super().step(learning_rate)
+            if self.steps == 3:
+                raise ArithmeticError("mine")
+
+    data = features(100)
+    trainer = Trainer(network(data), Fails(), 0.1, epochs=1, batch_size=10)
+    prepared = trainer.prepare(data)
+    with pytest.raises(ArithmeticError):
+        trainer.run(prepared)
+    for go_on in (trainer.run, trainer.run_epoch):
+        with pytest.raises(ModelError, match="ended this training in the middle of an update"):
+            go_on(prepared)
 
 
 def test_a_hook_of_one_object_is_called_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:

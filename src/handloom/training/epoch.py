@@ -44,12 +44,14 @@ class Epoch:
         Raises
         ------
         ModelError
-            If the network, the optimizer or the average no longer belongs to the training.
+            If the network, the optimizer or the average no longer belongs to the training, or an
+            error ended it in the middle of an update.
         RankError
             If the training has failed on another rank.
         """
         prepared, state, progress = self.prepared, self.prepared.state, self.prepared.state.progress
         state.require_own_parts()
+        state.require_whole_step()
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:

@@ -209,6 +209,21 @@ class TrainingState:
                 "the runner have other arrays: do it between two trainings, and make a new trainer"
             )
 
+    def require_whole_step(self) -> None:
+        """Refuse a training whose weights an error left in the middle of an update.
+
+        Raises
+        ------
+        ModelError
+            With the remedy.
+        """
+        if not self.at_step_boundary:
+            raise ModelError(
+                "an error ended this training in the middle of an update, so some of its weights "
+                "are updated and others are not: resume it from a checkpoint, or build the network "
+                "again and prepare another training"
+            )
+
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history records.
 

@@ -313,11 +313,15 @@ class Trainer(AdvisesOnNames):
     def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.
 
+        After an error in it, another call goes on with the steps that are left, unless the error
+        came in the middle of an update.
+
         Raises
         ------
         ModelError
-            If it was prepared by another trainer, has been run, or another training uses a part of
-            it, or has used its optimizer or average since.
+            If it was prepared by another trainer, has been run, an error ended it in the middle of
+            an update, or another training uses a part of it, or has used its optimizer or average
+            since.
         RankError
             If the training has failed on another rank.
         """
@@ -335,6 +339,7 @@ class Trainer(AdvisesOnNames):
             if prepared.state.ended:
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
             prepared.state.require_own_parts()
+            prepared.state.require_whole_step()
             self._state = prepared.state
             return self._run(prepared)
 
