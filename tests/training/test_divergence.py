@@ -103,6 +103,19 @@ def test_weights_that_an_update_overflowed_are_named() -> None:
     assert (divergence.step, divergence.epoch) == (0, 0)
 
 
+def test_weights_that_were_not_finite_before_training_are_named_as_such() -> None:
+    network = Sequential([Dense(4), ReLU(), Dense(3)]).build((5,))
+    network[0].weights["weights"][0, 0] = np.nan
+    history = Trainer(network, SGD(), 0.1, batch_size=100).fit(ROWS)
+    assert history.stop_reason is StopReason.NON_FINITE_LOSS
+    assert history.divergence is not None
+    assert (history.divergence.step, history.divergence.epoch) == (0, 0)
+    assert str(history.divergence) == (
+        "the weights 0.dense.weights were not finite before the first step. Build the network "
+        "again, or set weights that are finite"
+    )
+
+
 def test_a_loss_of_ones_own_that_overflows_is_named() -> None:
     class Overflows(SoftmaxCrossEntropy):
         def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:

@@ -26,8 +26,8 @@ INPUT = "the input"
 SEARCHED = 1 << 24
 """The number of values in which the largest input is searched; of more, a part of the rows is."""
 
-LOGITS, GRADIENT = "the gradient of the logits", "the gradient of "
-"""The name of an array, and the beginning of the names of others."""
+LOGITS, GRADIENT, WEIGHTS = "the gradient of the logits", "the gradient of ", "the weights "
+"""The name of an array, and the beginnings of the names of others."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Divergence:
     dtype: str = "float32"
 
     def __str__(self) -> str:
+        if self.before_training:
+            return printable(f"{self.array} were not finite before the first step. {self.advice}")
         before = "it was the first step"
         if self.gradient_norm is not None:
             before = (
@@ -73,8 +75,15 @@ class Divergence:
         )
 
     @property
+    def before_training(self) -> bool:
+        """Whether weights were not finite before the first step."""
+        return self.array.startswith(WEIGHTS) and self.gradient_norm is None
+
+    @property
     def advice(self) -> str:
         """The most likely cause, with a remedy."""
+        if self.before_training:
+            return "Build the network again, or set weights that are finite"
         parts = {"targets": self.largest_target, "inputs": self.largest_input}
         large = {name: size for name, size in parts.items() if not size <= LARGE}
         if self.array == INPUT and (not large or math.isinf(self.largest_input)):
@@ -186,7 +195,7 @@ def first_bad_weights(network: Sequential) -> str | None:
     """Return the first of a network's weight arrays that is not finite, or None."""
     for name, weights in network.parameters.weights.items():
         if not np.isfinite(weights).all():
-            return f"the weights {name}, by the update before,"
+            return f"{WEIGHTS}{name}"
     return None
 
 

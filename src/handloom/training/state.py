@@ -395,8 +395,11 @@ class TrainingState:
         return math.isfinite(l2_norm(self.network.parameters.values))
 
     def diverge_if_not_finite(self, largest: Callable[[], tuple[float, float]]) -> None:
-        """End training as diverged if a weight is not finite; ``largest`` is as in `diverge`."""
-        if self.weights_are_finite():
+        """End training as diverged if a weight is not finite; ``largest`` is as in `diverge`.
+
+        The first divergence is kept.
+        """
+        if self.history.divergence is not None or self.weights_are_finite():
             return
         bad = first_bad_weights(self.network) or "the sum of the weights' squares"
         step = self.progress.steps - 1
