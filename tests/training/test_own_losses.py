@@ -1,6 +1,6 @@
 """A loss of one's own: a model predicts by the activation that the loss declares."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -83,3 +83,49 @@ def test_a_declared_softmax_makes_probabilities_and_accuracy_is_measured() -> No
     np.testing.assert_allclose(predicted.sum(axis=1), 1.0, rtol=1e-12)
     assert predicted.min() > 0
     assert 0 < trainer.history["accuracy"][-1] <= 1
+
+
+def by_rows(predictions, targets, weights=None, *, total_weight=None, out=None):  # type: ignore[no-untyped-def]
+    return SoftmaxCrossEntropy()(predictions, targets, weights, out=out)
+
+
+class GradientByRows(Bare):
+    def __call__(self, predictions, targets, weights=None, *, total_weight=None, out=None):  # type: ignore[no-untyped-def]
+        by_rows(predictions, targets, weights, out=out)
+        return super().__call__(predictions, targets, weights, total_weight=total_weight)
+
+
+@pytest.mark.parametrize("loss", [by_rows, GradientByRows()])
+def test_a_loss_that_ignores_the_total_weight_is_refused(loss: Any) -> None:
+    name = getattr(loss, "__name__", "GradientByRows")
+    with pytest.raises(ConfigurationError, match=f"the loss {name} must divide by total_weight"):
+        trained(loss)
+
+
+class Noisy(Bare):
+    """A loss with a state: its value is random, and each call changes the next one."""
+
+    def __init__(self) -> None:
+        self.draws, self.calls = np.random.default_rng(0), 0
+
+    def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+        value, gradient = super().__call__(*arguments, **options)
+        self.calls += 1
+        return value * self.draws.uniform(0.5, 1.5), gradient
+
+
+def test_the_state_of_a_loss_is_as_it_was_after_the_check() -> None:
+    loss = Noisy()
+    trainer = Trainer(Sequential([Dense(3)]).build(DATA.input_shape), Adam(), 0.1, loss=loss)
+    trainer.prepare(DATA)
+    assert loss.calls == 0
+    assert loss.draws.random() == np.random.default_rng(0).random()
+
+
+def test_a_loss_that_draws_from_the_generator_of_numpy_is_not_taken_for_a_wrong_one() -> None:
+    class Global(Bare):
+        def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+            value, gradient = super().__call__(*arguments, **options)
+            return value * np.random.rand(), gradient  # noqa: NPY002
+
+    assert len(trained(Global()).history) == 3

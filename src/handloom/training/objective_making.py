@@ -20,6 +20,7 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.training.compiled_runner import CompiledRunnerOptions, compiled_runner
 from handloom.training.objective import Measurement, Objective
+from handloom.training.own_losses import check_divisor
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.state import TrainingState
 from handloom.training.step import compose
@@ -167,6 +168,8 @@ def full_batch_objective(
     )
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)
+    arrays = Arrays(data.inputs, data.targets, sample_weights)
+    check_divisor(loss, model, arrays)
     objective = make_objective(
         model,
         loss,
@@ -177,7 +180,6 @@ def full_batch_objective(
         penalty_per_row=penalty_per_row,
         count_correct=False,
     )
-    arrays = Arrays(data.inputs, data.targets, sample_weights)
     return partial(objective, Batch(arrays, slice(0, rows))), pool
 
 

@@ -35,6 +35,7 @@ from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.objective_making import backend_for, model_for, objective_and_runner
 from handloom.training.options import TrainingOptions
+from handloom.training.own_losses import check_divisor
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
@@ -222,6 +223,8 @@ def prepare(
         callbacks=callbacks or {},
         data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
     )
+    arrays = Arrays(train.inputs, train.targets, weights.train)
+    check_divisor(state.loss, state.model, arrays)
     started = time.perf_counter()
     with compiling(state):
         backend, threads = _backend_and_threads(state, len(train), steps, snapshot, ranks)
@@ -236,7 +239,6 @@ def prepare(
         notes += _warn_of(warned)
         check(state)  # before weights, optimizer or average change
         _bind(state, backend, threads, warm)
-        arrays = Arrays(train.inputs, train.targets, weights.train)
         objective, runner = objective_and_runner(state, arrays, backend, threads, size, ranks)
         state.history.preparation_seconds = time.perf_counter() - started
     if snapshot:

@@ -1,0 +1,68 @@
+"""Losses of the user's own: that the values and gradients of a batch's shards add up."""
+
+from copy import deepcopy
+
+import numpy as np
+
+from handloom.errors import ConfigurationError
+from handloom.losses import LOSSES, Loss
+from handloom.losses.base import RowLoss
+from handloom.model import Model
+from handloom.operations import Array, Arrays
+
+ROWS = 8
+"""The number of training rows, from the first, on which a loss is called."""
+
+TOLERANCE = 1e-3
+"""The relative difference between a value and twice its half that rounding may make."""
+
+
+def check_divisor(loss: Loss, model: Model, arrays: Arrays) -> None:
+    """Refuse a loss that is not divided by ``total_weight``.
+
+    Copies of it are called on a few rows, so that a loss with a state keeps it. A loss that draws
+    random numbers, or is not finite, is not compared, and one that raises an error raises it again
+    in the first step.
+
+    Parameters
+    ----------
+    loss : Loss
+    model : Model
+        Its outputs are those that the loss takes.
+    arrays : Arrays
+        The training rows.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the loss.
+    """
+    if type(loss) in LOSSES.values() or type(loss).__call__ is RowLoss.__call__:
+        return
+    try:
+        with np.errstate(all="ignore"):
+            measured = _measured(loss, model, arrays)
+    except Exception:
+        return
+    for whole, again, half in zip(*measured, strict=True):  # the values, then the gradients
+        if not np.isfinite(whole).all() or not np.array_equal(whole, again):
+            return
+        if np.abs(2.0 * half - whole).max() > TOLERANCE * np.abs(whole).max():
+            name = getattr(loss, "__name__", type(loss).__name__)
+            raise ConfigurationError(
+                f"the loss {name} must divide by total_weight, not by the number of rows: a batch "
+                f"may be computed in parts"
+            )
+
+
+def _measured(loss: Loss, model: Model, arrays: Arrays) -> list[tuple[Array, Array]]:
+    """Return value and gradient of some rows for their weight, again, and for twice that."""
+    outputs, targets = model.logits(arrays.inputs[:ROWS]), arrays.targets[:ROWS]
+    weights = None if arrays.weights is None else arrays.weights[:ROWS]
+    total = float(len(outputs) if weights is None else weights.sum(dtype=np.float64))
+    measured = []
+    for divisor in (total, total, 2.0 * total):
+        out = np.zeros_like(outputs)
+        value, _ = deepcopy(loss)(outputs, targets, weights, total_weight=divisor, out=out)
+        measured.append((np.array(value, np.float64), out))
+    return measured
