@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.helpers.training import features, network
+from tests.helpers.training import BACKENDS, features, network
 
 from handloom import SGD, Trainer
 from handloom.data.batches import Batch
@@ -31,3 +31,16 @@ def test_a_penalty_per_row_is_divided_by_the_rows_of_the_step() -> None:
         history = Trainer(made, SGD(), 0.1, **options).fit(data)  # type: ignore[arg-type]
         vectors.append([*made.parameters.vector, *history["penalty"]])
     np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_batch_of_weight_zero_has_no_penalty_per_row(backend: str) -> None:
+    data = features(40)
+    vectors = []
+    for rows in (data, data.take(slice(20, 40))):
+        made = network(data, l2=0.4)
+        options = {"batch_size": 20, "epochs": 1, "shuffle": False, "backend": backend}
+        trainer = Trainer(made, SGD(), 0.1, penalty_per_row=True, **options)  # type: ignore[arg-type]
+        trainer.fit(rows, sample_weights=np.arange(40)[-len(rows) :] >= 20)
+        vectors.append(made.parameters.vector)
+    np.testing.assert_allclose(vectors[0], vectors[1], rtol=1e-6)

@@ -53,8 +53,9 @@ def write_gradient(plan, part):  # type: ignore[no-untyped-def]
 def _penalize(plan, part):  # type: ignore[no-untyped-def]
     """Add the gradient of the penalties; write the penalty, and the sum of squares."""
     scale, parts = 1.0, plan.header[field.PARTS]
-    if plan.settings[field.PER_ROW] > 0.0 and plan.settings[field.TOTAL_WEIGHT] > 0.0:
-        scale = 1.0 / plan.settings[field.TOTAL_WEIGHT]
+    if plan.settings[field.PER_ROW] > 0.0:
+        total = plan.settings[field.TOTAL_WEIGHT]
+        scale = 1.0 / total if total > 0.0 else 0.0
     penalty, squares = 0.0, 0.0
     for array in range(len(plan.arrays)):
         at, rows, columns, _ = plan.arrays[array]

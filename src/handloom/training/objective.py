@@ -205,8 +205,9 @@ class Objective:
         Measurement
         """
         parameters = self.network.parameters
-        scale = 1.0 / batch.total_weight if self.penalty_per_row and batch.total_weight else 1.0
-        norm = 0.0
+        norm, scale = 0.0, 1.0
+        if self.penalty_per_row:
+            scale = 1.0 / batch.total_weight if batch.total_weight else 0.0
         if gradient:
             w, dw = parameters.vector, parameters.gradient
             bounds, strengths = parameters.penalized

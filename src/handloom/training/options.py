@@ -87,7 +87,8 @@ class TrainingOptions:
         Whether rows are shuffled each epoch.
     penalty_per_row : bool
         Whether the penalty of a step is divided by the sum of its sample weights (without sample
-        weights, its number of rows). It is then smaller for larger batches.
+        weights, its number of rows). It is then smaller for larger batches; a step whose weights
+        are all zero has none.
     loss : Loss or str, optional
         The loss, a function of the logits, or its name in `handloom.losses.LOSSES`. For datasets
         with classes the default is `SoftmaxCrossEntropy`; for others it must be set.
