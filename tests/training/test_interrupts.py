@@ -20,7 +20,18 @@ import pytest
 from tests.helpers.processes import running
 from tests.helpers.training import At, features, network
 
-from handloom import SGD, Callback, Dense, History, Sequential, StopReason, Trainer, silhouettes
+from handloom import (
+    EMA,
+    SGD,
+    BestWeights,
+    Callback,
+    Dense,
+    History,
+    Sequential,
+    StopReason,
+    Trainer,
+    silhouettes,
+)
 from handloom.errors import ConfigurationError
 from handloom.training import Checkpoints, EpochRecord, TrainingState
 from handloom.training.objective import Measurement
@@ -362,6 +373,26 @@ def test_ctrl_c_in_the_first_epoch_says_how_many_steps_were_made(steps: int, wor
     assert history.ended == f"stopped in epoch 1 after {words}: interrupted"
     assert (history.stopped_in, history.stopped_steps) == (0, steps)
     assert History.from_json(history.to_json()).ended == history.ended
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "average", "weights"),
+    [
+        ([], None, "the weights of that step"),
+        ([], EMA(), "averaged weights"),
+        ([BestWeights("loss", min_delta=1e9)], EMA(), "the best weights, those of epoch 1"),
+        ([BestWeights("loss", restore=False)], None, "the weights of that step"),
+    ],
+)
+def test_the_warning_after_ctrl_c_says_which_weights_the_network_has(
+    callbacks: list[Callback], average: EMA | None, weights: str
+) -> None:
+    interrupt = At(2, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    made = Trainer(
+        network(DATA), SGD(), 0.1, epochs=9, callbacks=[interrupt, *callbacks], average=average
+    )
+    with pytest.warns(UserWarning, match=f"it ended after a whole step, .* has {weights}$"):
+        made.fit(DATA)
 
 
 class InterruptedCheck(Callback):

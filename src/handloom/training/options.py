@@ -115,7 +115,8 @@ class TrainingOptions:
     shard_rows : int, optional
         The most rows that go through the network together. By default they are 1,024, or fewer
         where activations are large, so that a small batch has a single lane; fewer give it several.
-        Results depend on it in their last bits.
+        Results depend on it in their last bits; with dropout or augmentations other random numbers
+        are drawn too, as with another seed.
     threads : int, optional
         The number of threads that share a step; by default the number of cores, at most one for
         each lane. With ranks it is that of each rank, by default its share of the cores that it may

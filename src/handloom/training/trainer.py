@@ -22,6 +22,7 @@ from handloom.schedules import Constant
 from handloom.secondary import Secondary, in_notebook, say, warn
 from handloom.text import printable
 from handloom.training.callbacks.base import Hooks, stateful
+from handloom.training.callbacks.best_weights import BestWeights
 from handloom.training.checkpoints import Checkpoints
 from handloom.training.class_weights import ClassWeight
 from handloom.training.docstrings import describes_options_of
@@ -480,7 +481,14 @@ class Trainer(AdvisesOnNames):
             who = f"training was interrupted by {Signals(number).name}"
         if self.state.progress.steps == 0:
             return f"{who} before its first step: the network has the weights it had"
-        return f"{who}: it ended after a whole step, and the network has the weights of that step"
+        return f"{who}: it ended after a whole step, and the network has {self._weights_at_end()}"
+
+    def _weights_at_end(self) -> str:
+        """Return which weights the network has after an interrupted training, in words."""
+        for each in reversed(self.options.callbacks):  # the last one restores last
+            if isinstance(each, BestWeights) and each.restored and each.epoch is not None:
+                return f"the best weights, those of epoch {each.epoch + 1}"
+        return "the weights of that step" if self.state.average is None else "averaged weights"
 
     def _deliver(self) -> list[int]:
         """Deliver signals if ``on_signal`` is "deliver"; return those to warn about."""
