@@ -22,9 +22,7 @@ are the same to the bit only for the same backend, on one kind of machine.
 import copy
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -50,9 +48,6 @@ FUSED_FROM = 5e10
 
 It is about three seconds of training in NumPy; loading takes 0.4 to 0.9 seconds.
 """
-
-_any_work: ContextVar[bool] = ContextVar("any_work", default=False)
-"""Whether ``"auto"`` loads compiled code for trainings of less work too."""
 
 OLDEST_NUMBA = (0, 60)
 """The oldest version of Numba that the extra ``fast`` takes."""
@@ -372,7 +367,9 @@ class UsesBackend:
         return replica
 
 
-def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
+def choose_backend(
+    name: str, dtype: npt.DTypeLike, *, work: float, fused_from: float = FUSED_FROM
+) -> Backend:
     """Return the backend for a training, chosen by its size and never by timing.
 
     Parameters
@@ -385,6 +382,8 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
         The type of the weights.
     work : float
         The multiplications of all forward passes, and as many for the updates as take their time.
+    fused_from : float
+        The work from which loading pays; 0 for callers that train often in one process.
 
     Raises
     ------
@@ -396,8 +395,7 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    pays = work >= FUSED_FROM or _any_work.get()
-    if name == "numpy" or (name == "auto" and not (pays and fused_is_installed())):
+    if name == "numpy" or (name == "auto" and not (work >= fused_from and fused_is_installed())):
         return NUMPY
     if not fused_is_installed():
         raise MissingExtraError("numba", "fast", "training with compiled functions")
@@ -407,19 +405,6 @@ def choose_backend(name: str, dtype: npt.DTypeLike, *, work: float) -> Backend:
     if name == "fused":
         raise ConfigurationError(_cannot_work(problem))
     return Backend(_warn_of_numpy(problem))
-
-
-@contextmanager
-def fused_for_any_work() -> Iterator[None]:
-    """Let ``"auto"`` choose compiled code in this block however small the work is.
-
-    For callers that train often in one process, where loading it pays later.
-    """
-    token = _any_work.set(True)
-    try:
-        yield
-    finally:
-        _any_work.reset(token)
 
 
 def fused_is_installed() -> bool:

@@ -333,7 +333,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             incremental=incremental,
             batch_size=self._batch_size(rows),
             penalty_per_row=architecture.penalty_per_row,
-            fused_for_any_work=architecture.fused_for_any_work,
+            fused_from=architecture.fused_from,
         )
 
     def _batch_size(self, rows: int) -> int:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from handloom.backend import FUSED_FROM
 from handloom.errors import ModelError
 from handloom.layers import Embedding
 from handloom.network import Sequential
@@ -33,7 +34,7 @@ class FactoryArchitecture:
     embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = False
-    fused_for_any_work: ClassVar[bool] = False
+    fused_from: ClassVar[float] = FUSED_FROM
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

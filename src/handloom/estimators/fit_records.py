@@ -158,15 +158,15 @@ class FitOptions:
         Rows per step.
     penalty_per_row : bool
         Whether the penalty of a step is divided by the total weight of its rows.
-    fused_for_any_work : bool
-        Whether the backend ``"auto"`` takes compiled code for small fits too.
+    fused_from : float
+        The work from which the backend ``"auto"`` is compiled code.
     """
 
     label: str
     incremental: bool
     batch_size: int
     penalty_per_row: bool
-    fused_for_any_work: bool
+    fused_from: float
 
     solver: str
     learning_rate: str | Schedule

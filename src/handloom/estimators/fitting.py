@@ -3,14 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from threading import Event
 
 import numpy as np
 
-from handloom.backend import fused_for_any_work
 from handloom.estimators.convergence import SCORE_COLUMN, Convergence, RecordScore
 from handloom.estimators.fit_records import FitInput, FitOptions, FitResult, FitState, FitWarning
 from handloom.estimators.lbfgs import minimize
@@ -55,16 +54,15 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     """
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
-    trainer.signals = signals
+    trainer.signals, trainer.fused_from = signals, options.fused_from
     described = fit_input.task.names, fit_input.column_names, fit_input.columns
     held_out = fit_input.held_out
-    with _choosing_backend(options):
-        prepared = trainer.prepare(
-            fit_input.sample.dataset(*described),
-            None if held_out is None else held_out.dataset(*described),
-            sample_weights=fit_input.sample.weights,
-            validation_weights=None if held_out is None else held_out.weights,
-        )
+    prepared = trainer.prepare(
+        fit_input.sample.dataset(*described),
+        None if held_out is None else held_out.dataset(*described),
+        sample_weights=fit_input.sample.weights,
+        validation_weights=None if held_out is None else held_out.weights,
+    )
     prepared.state.model = replace(
         prepared.state.model,
         binary_classes=fit_input.task.binary_classes,
@@ -161,7 +159,7 @@ def _objective(
 ) -> Iterator[tuple[Callable[[], Measurement], Callable[[], bool]]]:
     """Yield a function for loss and gradient, and one that returns whether a signal came."""
     sample, interrupted = fit_input.sample, Event()
-    with held(), _choosing_backend(options):  # compiled code is imported, which is not to be broken
+    with held():  # compiled code is imported, which must not be left half done
         measure, threads = full_batch_objective(
             network,
             fit_input.task.loss(),
@@ -171,6 +169,7 @@ def _objective(
             threads=options.threads,
             backend=options.backend,
             expected_calls=options.max_iter,
+            fused_from=options.fused_from,
         )
     with (
         on_interrupt(interrupted.set, signals),
@@ -178,11 +177,6 @@ def _objective(
         np.errstate(over="ignore", invalid="ignore"),
     ):
         yield measure, interrupted.is_set
-
-
-def _choosing_backend(options: FitOptions) -> AbstractContextManager[None]:
-    """Return a block in which ``"auto"`` chooses as the estimator does."""
-    return fused_for_any_work() if options.fused_for_any_work else nullcontext()
 
 
 def _convergence(fit_input: FitInput, options: FitOptions) -> Convergence:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from handloom.backend import Backend, choose_backend
+from handloom.backend import FUSED_FROM, Backend, choose_backend
 from handloom.data.augment import Augmentation
 from handloom.data.batches import Batch, LoaderOptions, epoch_order
 from handloom.data.dataset import Dataset
@@ -29,12 +29,15 @@ ROWS_PER_UPDATE = 32
 """The approximate cost of an update of the weights, in rows of which each weight is one product."""
 
 
-def backend_for(name: str, network: Sequential, rows: int, steps: int, ranks: Ranks) -> Backend:
+def backend_for(
+    name: str, network: Sequential, rows: int, steps: int, ranks: Ranks, fused_from: float
+) -> Backend:
     """Return the backend of ``steps`` steps of ``rows`` rows in all: that of rank 0."""
     choose = partial(
         choose_backend,
         dtype=network.parameters.dtype,
         work=_work(network, rows, steps),
+        fused_from=fused_from,
     )
     own = choose(name)
     chosen = ranks.share(own.name)
@@ -138,6 +141,7 @@ def full_batch_objective(
     threads: int | None = None,
     backend: str = "auto",
     expected_calls: int = 1,
+    fused_from: float = FUSED_FROM,
 ) -> tuple[Callable[[], Measurement], Threads]:
     """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
 
@@ -153,6 +157,8 @@ def full_batch_objective(
         As in `TrainingOptions`.
     expected_calls : int
         About how often the function will be called; ``"auto"`` uses it to choose the backend.
+    fused_from : float
+        As in `handloom.backend.choose_backend`.
 
     Returns
     -------
@@ -165,6 +171,7 @@ def full_batch_objective(
         backend,
         parameters.dtype,
         work=_work(network, expected_calls * rows, expected_calls),
+        fused_from=fused_from,
     )
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)

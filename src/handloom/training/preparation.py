@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from handloom.backend import Backend
+from handloom.backend import FUSED_FROM, Backend
 from handloom.data.batches import Batch, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import fingerprint
@@ -158,6 +158,7 @@ def prepare(
     warm: WarmStart | None = None,
     ranks: Ranks = ONE,
     signals: list[int] | None = None,
+    fused_from: float = FUSED_FROM,
 ) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
@@ -185,6 +186,8 @@ def prepare(
         Share the training; each of them makes this call.
     signals : list of int, optional
         Receives the signals of this process.
+    fused_from : float
+        As in `handloom.backend.choose_backend`.
 
     Returns
     -------
@@ -227,7 +230,9 @@ def prepare(
     check_divisor(state.loss, state.model, arrays)
     started = time.perf_counter()
     with compiling(state):
-        backend, threads = _backend_and_threads(state, len(train), steps, snapshot, ranks)
+        backend, threads = _backend_and_threads(
+            state, len(train), steps, snapshot, ranks, fused_from
+        )
         if compared:
             record_own_parts(state, steps, complete=fingerprint_data)
         notes, warned = snapshot.compare(state) if snapshot and ranks.leads else ([], [])
@@ -269,7 +274,12 @@ def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Mod
 
 
 def _backend_and_threads(
-    state: TrainingState, rows: int, steps: int, snapshot: Snapshot | None, ranks: Ranks
+    state: TrainingState,
+    rows: int,
+    steps: int,
+    snapshot: Snapshot | None,
+    ranks: Ranks,
+    fused_from: float,
 ) -> tuple[Backend, Threads]:
     """Choose the backend, which is that of rank 0, and its threads; note both in the history.
 
@@ -278,7 +288,7 @@ def _backend_and_threads(
     options, name = state.options, state.options.backend
     if snapshot is not None and name == "auto":
         name = snapshot.backend
-    backend = backend_for(name, state.network, options.epochs * rows, steps, ranks)
+    backend = backend_for(name, state.network, options.epochs * rows, steps, ranks, fused_from)
     count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
     threads = backend.threads(count, options.lanes)
     state.history.backend, state.history.lanes = backend.name, threads.lanes

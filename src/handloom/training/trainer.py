@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy.typing as npt
 
 from handloom.arguments import advises_on_arguments
+from handloom.backend import FUSED_FROM
 from handloom.data.dataset import Dataset
 from handloom.elsewhere import FIT_ARGUMENTS, TRAINER, AdvisesOnNames
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
@@ -71,6 +72,9 @@ class Trainer(AdvisesOnNames):
     options : TrainerOptions
     signals : list of int
         The signals that ended the latest training.
+    fused_from : float
+        The work from which the backend ``"auto"`` is compiled code; see
+        `handloom.backend.choose_backend`.
 
     Raises
     ------
@@ -89,6 +93,7 @@ class Trainer(AdvisesOnNames):
         require_instance("options", options, TrainerOptions)
         self.network, self.options = network, options
         self.signals: list[int] = []
+        self.fused_from = FUSED_FROM
         self._hooks = Hooks(options.callbacks)
         ranks_of(options.distributed)  # an error on one rank can end the others from now on
         self._ranks: Ranks = ONE
@@ -301,6 +306,7 @@ class Trainer(AdvisesOnNames):
             warm=None if warm is None else WarmStart.of(warm),
             ranks=ranks,
             signals=self.signals,
+            fused_from=self.fused_from,
         )
         self._state = prepared.state
         return prepared
