@@ -53,6 +53,19 @@ def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> No
         Trainer(network(features()), SGD(), 0.1).fit(features(), sample_weights=weights)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_later_change_of_sample_weights_does_not_reach_a_training(dtype: type) -> None:
+    data, weights = features(), np.ones(300, dtype)
+    prepared = Trainer(network(data), SGD(), 0.1).prepare(
+        data, features(seed=1), sample_weights=weights, validation_weights=weights
+    )
+    weights[:] = 0.0
+    assert prepared.arrays.weights is not None
+    assert prepared.validation_weights is not None
+    assert prepared.arrays.weights.all()
+    assert prepared.validation_weights.all()
+
+
 @pytest.mark.parametrize(
     ("layers", "backend"),
     [([Conv2D(4, 3), GlobalAveragePool2D()], "fused"), ([Flatten()], "numpy")],

@@ -97,9 +97,9 @@ def _fingerprint(weights: Array | None) -> str | None:
 def _converted(
     name: str, weights: npt.ArrayLike | None, rows: int, dtype: npt.DTypeLike
 ) -> Array | None:
-    """Return checked sample weights in the dtype of the network."""
+    """Return a checked copy of sample weights in the dtype of the network."""
     if weights is None:
         return None
-    converted: Array = convert_weights(weights, name).astype(dtype, copy=False)
+    converted: Array = convert_weights(weights, name).astype(dtype)
     check_weights(name, converted, rows)
     return converted
