@@ -151,8 +151,9 @@ def test_prediction_drops_nothing() -> None:
     assert np.array_equal(network.predict(x), without_dropout.predict(x))
 
 
-def test_a_rate_that_is_set_later_is_refused() -> None:
+def test_a_rate_that_is_set_before_the_network_is_built_is_the_rate() -> None:
     layer = Dropout(0.5)
-    with pytest.raises(ModelError, match=r"rate cannot be changed.*Dropout\(0\.0\)"):
-        layer.rate = 0.0
-    assert layer.config() == {"rate": 0.5}
+    layer.rate = 0.0
+    x = generator().standard_normal((5, 16)).astype(np.float32)
+    network = Sequential([layer]).build((16,))
+    assert np.array_equal(network.forward(x, training=True), x)

@@ -274,9 +274,8 @@ def test_what_passes_change_is_no_setting(tmp_path: Path, around: Callable[[Laye
     model.save(tmp_path)
     again = Model.load(tmp_path, layers={"counting": helpers.Counting})
     assert np.array_equal(again.predict(X), expected)
-    layer.factor = 3.0  # a setting still is
-    layer.config = lambda: {"factor": 2.0}  # type: ignore[method-assign]
-    with pytest.raises(ConfigurationError, match=r"has factor 2.0 in place of 3.0"):
+    layer.config = lambda: {"factor": 3.0}  # type: ignore[method-assign]  # a setting still is
+    with pytest.raises(ConfigurationError, match=r"has factor 3.0 in place of 2.0"):
         model.save(tmp_path)
 
 

@@ -218,7 +218,7 @@ def test_a_last_validation_loss_that_is_not_finite_is_a_note_without_a_diagnosis
     rates = {5: 1e20}  # the last step: later rows overflow, the weights do not
     history = Trainer(
         made, SGD(), lambda step: rates.get(step, 0.1), epochs=2, batch_size=20, diagnose=False
-    ).fit(ROWS, Dataset(ROWS.inputs + 1.0, CLASSES))
+    ).fit(ROWS, Dataset(ROWS.inputs.astype(np.float64) + 1.0, CLASSES))
     assert history.stop_reason is StopReason.MAX_EPOCHS
     (note,) = history.notes
     assert "after epoch 2 the validation loss is not finite, although the weights are" in note

@@ -5,6 +5,8 @@ from __future__ import annotations  # numpy.random is loaded when it is used
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cache
+from inspect import signature
 from math import prod
 from typing import Any, ClassVar, Self
 from weakref import ref
@@ -32,7 +34,8 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
 
     Training runs replicas of a layer, which share its weights. So a layer of your own keeps arrays
     for `backward` by `_save_for_backward`, which replicas do not share, and writes results into
-    memory from `_buffer`, which replicas reuse.
+    memory from `_buffer`, which replicas reuse. The arguments of the constructor are options, which
+    cannot be changed once the network is built: replicas would not follow.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
     takes_images: ClassVar[bool] = False
     output_activation: ClassVar[str | None] = None
     keeps_values: ClassVar[bool] = False
+    _followed: ClassVar[frozenset[str]] = frozenset()  # the options that a training follows
     ghost_batch: int | None = None
     index_columns: tuple[int, ...] = ()
     pool: Pool = SERIAL
@@ -93,6 +97,21 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
         super().__init_subclass__(**options)
         if "kind" not in vars(cls):
             cls.kind = cls.__name__.lower()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; refuse another value of an option in a network that is built."""
+        # quick for replicas, which set attributes in every pass and belong to no network
+        if self._network is not None and name in _options_of(type(self)) and self._is_built:
+            self._require_same(name, value)
+        object.__setattr__(self, name, value)
+
+    def _require_same(self, name: str, value: Any) -> None:
+        """Refuse another value of an option than the present one."""
+        if not np.array_equal(vars(self).get(name), value):  # type: ignore[arg-type]
+            raise ModelError(
+                f"{self.kind}: {name} cannot be changed, since training runs copies of the layer: "
+                f"make new layers, and build them with weights=network.parameters.weights"
+            )
 
     def __init__(self) -> None:
         self.set_backend(NUMPY)
@@ -212,6 +231,11 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
             )
         self._network, self._name = ref(parameters), name
 
+    @property
+    def _is_built(self) -> bool:
+        """Whether the layer belongs to a network that exists, so that it is built."""
+        return self._network is not None and self._network() is not None
+
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, which belongs to no network."""
         return {name: value for name, value in vars(self).items() if name != "_network"}
@@ -246,7 +270,7 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
-        if trainable != self._trainable and self._network and self._network():
+        if trainable != self._trainable and self._is_built:
             verb = "unfreeze" if trainable else "freeze"
             outermost = ".".join(self._name.split(".")[:2])
             raise ModelError(
@@ -386,3 +410,11 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
                 f"{self.kind}: backward needs a forward pass with training=True before it"
             )
         return self._saved
+
+
+@cache
+def _options_of(kind: type[Layer]) -> frozenset[str]:
+    """Return the names of a layer's options: the arguments of its constructors, as attributes."""
+    constructors = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    names = {name for each in constructors for name in signature(each).parameters}
+    return frozenset(names - {"self", "weights", "gradients"} - kind._followed)

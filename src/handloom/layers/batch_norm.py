@@ -91,6 +91,7 @@ class BatchNorm(Layer):
 
     kind = "batch_norm"
     couples_rows = True
+    _followed = frozenset({"momentum"})  # running statistics are those of the network's own layer
 
     def __init__(
         self, *, momentum: float = 0.9, epsilon: float = 1e-5, ghost_batch: int | None = None

@@ -54,23 +54,14 @@ class Dropout(Layer):
 
     def __init__(self, rate: float = 0.5) -> None:
         super().__init__()
-        self._rate = require_fraction("rate", rate)
-        self._dropped = (
-            min(max(round(self._rate * DRAW_VALUES), 1), DRAW_VALUES - 1) if self._rate else 0
-        )
+        self.rate = require_fraction("rate", rate)
 
     @property
-    def rate(self) -> float:
-        """The probability that an entry is dropped; it cannot be changed."""
-        return self._rate
-
-    @rate.setter
-    def rate(self, rate: float) -> None:
-        raise ModelError(
-            f"dropout: rate cannot be changed, since training runs copies of the layer: make new "
-            f"layers with Dropout({rate!r}), and build them with "
-            f"weights=network.parameters.weights"
-        )
+    def _dropped(self) -> int:
+        """The number of values of a draw at which an entry is dropped."""
+        if not self.rate:
+            return 0
+        return min(max(round(self.rate * DRAW_VALUES), 1), DRAW_VALUES - 1)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

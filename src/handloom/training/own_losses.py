@@ -60,7 +60,7 @@ def _measured(loss: Loss, model: Model, arrays: Arrays) -> list[tuple[Array, Arr
     outputs, targets = model.logits(arrays.inputs[:ROWS]), arrays.targets[:ROWS]
     weights = None if arrays.weights is None else arrays.weights[:ROWS]
     total = float(len(outputs) if weights is None else weights.sum(dtype=np.float64))
-    measured = []
+    measured: list[tuple[Array, Array]] = []
     for divisor in (total, total, 2.0 * total):
         out = np.zeros_like(outputs)
         value, _ = deepcopy(loss)(outputs, targets, weights, total_weight=divisor, out=out)
