@@ -91,8 +91,8 @@ def by_rows(predictions, targets, weights=None, *, total_weight=None, out=None):
 
 class GradientByRows(Bare):
     def __call__(self, predictions, targets, weights=None, *, total_weight=None, out=None):  # type: ignore[no-untyped-def]
-        by_rows(predictions, targets, weights, out=out)
-        return super().__call__(predictions, targets, weights, total_weight=total_weight)
+        by_rows(predictions, targets, weights, out=out)  # type: ignore[no-untyped-call]
+        return super().__call__(predictions, targets, weights, total_weight=total_weight)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("loss", [by_rows, GradientByRows()])
@@ -109,7 +109,7 @@ class Noisy(Bare):
         self.draws, self.calls = np.random.default_rng(0), 0
 
     def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
-        value, gradient = super().__call__(*arguments, **options)
+        value, gradient = super().__call__(*arguments, **options)  # type: ignore[no-untyped-call]
         self.calls += 1
         return value * self.draws.uniform(0.5, 1.5), gradient
 
@@ -125,7 +125,7 @@ def test_the_state_of_a_loss_is_as_it_was_after_the_check() -> None:
 def test_a_loss_that_draws_from_the_generator_of_numpy_is_not_taken_for_a_wrong_one() -> None:
     class Global(Bare):
         def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
-            value, gradient = super().__call__(*arguments, **options)
+            value, gradient = super().__call__(*arguments, **options)  # type: ignore[no-untyped-call]
             return value * np.random.rand(), gradient  # noqa: NPY002
 
     assert len(trained(Global()).history) == 3

@@ -55,7 +55,8 @@ def test_sample_weights_that_mean_nothing_are_refused(weights: np.ndarray) -> No
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_later_change_of_sample_weights_does_not_reach_a_training(dtype: type) -> None:
-    data, weights = features(), np.ones(300, dtype)
+    data = features()
+    weights: np.ndarray = np.ones(300, dtype)
     prepared = Trainer(network(data), SGD(), 0.1).prepare(
         data, features(seed=1), sample_weights=weights, validation_weights=weights
     )
