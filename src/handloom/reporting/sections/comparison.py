@@ -288,7 +288,8 @@ def points_by_chance(confusions: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray
     together = np.sum(confusions, axis=0)
     rows = np.maximum(1, confusions[0].sum(axis=1))
     recall = (np.diag(together) + 1) / (together.sum(axis=1) + 2)
-    return 200.0 * np.sqrt(2.0 * recall * (1.0 - recall) / rows)
+    points: npt.NDArray[np.float64] = 200.0 * np.sqrt(2.0 * recall * (1.0 - recall) / rows)
+    return points
 
 
 def _recall(run: ReportedRun) -> npt.NDArray[np.float64]:
