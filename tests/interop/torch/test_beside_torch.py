@@ -428,3 +428,38 @@ def test_fractions_and_negatives_are_no_indices(index: float, tmp_path: Path) ->
     rows[1, 0] = index
     with pytest.raises(ValueError, match=r"columns \(0,\) must hold indices, whole numbers"):
         network.predict(rows)
+
+
+def read_only(rows: np.ndarray) -> np.ndarray:
+    rows = rows.copy()
+    rows.flags.writeable = False
+    return rows
+
+
+ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
+    "negative strides": lambda rows: rows[::-1, ::-1],
+    "columns in order": np.asfortranarray,
+    "big-endian": lambda rows: rows.astype(">f4"),
+    "read-only": read_only,  # without a warning, which would be an error here
+    "half": lambda rows: rows.astype(np.float16),
+    "long": lambda rows: rows.astype(np.longdouble),
+    "integers": lambda rows: rows.astype(np.int16),
+    "lists": np.ndarray.tolist,
+    "tensor": torch.tensor,
+    "frame": lambda rows: pytest.importorskip("pandas").DataFrame(rows),
+    "no rows": lambda rows: rows[:0],
+}
+
+
+@pytest.mark.parametrize("form", ARRAYS)
+def test_a_file_takes_the_arrays_that_a_model_takes(form: str, tmp_path: Path) -> None:
+    model = random_model((3,), [Dense(2)], RNG)
+    rows = ARRAYS[form](RNG.standard_normal((5, 3)).astype(np.float32))
+    network = loaded(to_torch(model, tmp_path / "model").path)
+    assert_close(model.predict(rows), network.predict(rows).numpy(), CLOSE["float32"])
+
+
+def test_a_file_refuses_complex_numbers(tmp_path: Path) -> None:
+    network = loaded(to_torch(random_model((3,), [Dense(2)], RNG), tmp_path / "model").path)
+    with pytest.raises(ValueError, match=r"expected rows of float32, .* got torch.complex64"):
+        network.predict(np.ones((2, 3), np.complex64))

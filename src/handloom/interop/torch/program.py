@@ -109,16 +109,26 @@ CHECKED = '''
 
 def checked(rows):
     """Return rows as a tensor, or refuse them if they are unlike those of the training."""
-    rows = torch.as_tensor(rows)
+    rows = as_tensor(rows)
     if rows.shape[1:] != {shape}:
         raise ValueError(f"expected rows of shape {shape}, got {{tuple(rows.shape)}}")
-    if rows.dtype {unlike} torch.uint8:
+    if {unlike}:
         raise ValueError(f"expected rows of {dtype}, as in the training, got {{rows.dtype}}")
     if not rows.isfinite().all():
         raise ValueError("expected finite numbers, got NaN or infinity")
 {indices}    return rows
+
+
+def as_tensor(rows):
+    """Return rows as a tensor: a tensor, an array, a frame of numbers, or lists."""
+    if isinstance(rows, torch.Tensor) or not hasattr(rows, "__array__"):
+        return torch.as_tensor(rows)
+    rows = rows.__array__()
+    # PyTorch has no other byte order, negative strides or long floats, and warns of read-only ones
+    dtype = "float64" if rows.dtype == "longdouble" else rows.dtype.newbyteorder("=")
+    return torch.as_tensor(rows.astype(dtype, order="C", copy=not rows.flags.writeable))
 '''
-"""The function that a file has if it takes arrays, not the columns of a table."""
+"""The functions that a file has if it takes arrays, not the columns of a table."""
 
 CHECKED_INDICES = """\
 {columns}
@@ -181,7 +191,7 @@ def program(
         layers=indent(source.call, " " * 8).lstrip(),
         to_dtype="        self.double()\n" * (model.network.parameters.dtype == "float64"),
         prepare=indent(_preparation(model), " " * 8),
-        parts="torch.as_tensor(rows)" if columns is None else "self.prepare(table)",
+        parts="as_tensor(rows)" if columns is None else "self.prepare(table)",
         output="self(self.prepare(part))" if columns is None else "self(part)",
         prediction=prediction,
         encoder=_check(model) if columns is None else f"\n\n{encoder_source(columns)}\n",
@@ -196,7 +206,9 @@ def _check(model: Model) -> str:
     return CHECKED.format(
         indices=indices,
         shape=literal(model.row_shape),
-        unlike="!=" if model.row_dtype == "uint8" else "==",
+        unlike="rows.dtype != torch.uint8"
+        if model.row_dtype == "uint8"
+        else "rows.dtype == torch.uint8 or rows.is_complex()",
         dtype=model.row_dtype,
     )
 
