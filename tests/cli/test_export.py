@@ -145,6 +145,8 @@ def test_the_folder_of_a_file_to_import_is_named(
     monkeypatch.chdir(run)
     out = handloom("export", run, "--format", "numpy", "--out", "shoes.py").out
     assert lines_of_use(out) == ["import shoes", "shoes.predict(rows)"]
+    out = handloom("export", run, "--format", "numpy", "--out", "rows.py").out
+    assert lines_of_use(out) == ["import rows as model", "model.predict(rows)"]
     *_, where = lines_of_use(handloom("export", run, "--format", "numpy").out)
     assert where.startswith("(in the folder ")
     assert where.endswith("or with it in PYTHONPATH)")

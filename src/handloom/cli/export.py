@@ -27,7 +27,7 @@ from handloom.interop.exported import Exported
 from handloom.interop.numpy import to_numpy
 from handloom.interop.onnx import to_onnx
 from handloom.interop.onnx.metadata import predictions_name
-from handloom.interop.source.module_names import STAND_IN, is_importable
+from handloom.interop.source.module_names import STAND_IN, import_line, is_importable
 from handloom.interop.source.text import row_shape
 from handloom.interop.torch import to_torch
 from handloom.interop.torch.export import paths_of
@@ -192,7 +192,8 @@ def _use_of_python(exported: Exported) -> list[str]:
             f'{STAND_IN}["{function}"]{after}(rows)',
             f"({file.stem!r} is no name to import: or rename the file, such as {STAND_IN}.py)",
         ]
-    lines = [f"import {file.stem}", f"{file.stem}.{function}{after}(rows)"]
+    line, name = import_line(file.stem)
+    lines = [line, f"{name}.{function}{after}(rows)"]
     if file.parent != Path():
         lines.append(f"(in the folder {short(file.parent)}, or with it in PYTHONPATH)")
     return lines

@@ -1,6 +1,8 @@
 """Files of models of tables take raw rows, and predict in the units of the target."""
 
 import csv
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import handloom
 from handloom import Dense, Embedding, Model, ReLU, Sequential
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.columns import Columns
+from handloom.data.decimal_mark import DecimalMark
 from handloom.data.formats.tables import open_file
 from handloom.data.table_target import Scaling, TableTarget
 from handloom.data.transforms import AsFloat
@@ -52,6 +55,8 @@ def loaded(path: Path) -> dict[str, Any]:
     return names
 
 
+LAST_OF_EXAMPLE = "names = people.classify(rows)  # the most probable class of each row"
+
 CLASSES = TableTarget("income", "classification", ("low", "high"))
 PRICE = TableTarget("price", "regression", mean=3.0, scale=0.5)
 
@@ -77,6 +82,29 @@ def test_a_file_of_rows_is_predicted_as_the_model_does(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="column "):
         classes = names["classify"](rows)
     assert classes == [("low", "high")[each] for each in expected.argmax(axis=1)]
+
+
+def test_the_example_reads_a_file_like_that_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = table_model(CLASSES, "softmax")
+    assert model.columns is not None
+    columns = replace(model.columns, decimal_mark=DecimalMark(","))
+    model = replace(model, columns=columns)
+    handloom.to_numpy(model, tmp_path / "people.py")
+    names = "age; work ;floor;member;city;only missing"
+    rows = f"{names}\n40,5;private;1;true;Bern;2,5\n1.000;private;3,5;true;Bern;2\n"
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8-sig")
+    table = open_file(tmp_path / "rows.csv", decimal_mark=columns.decimal_mark, tell=print)
+    ((_, expected),) = model.predict_chunks(table, tell=print)
+    lines = (tmp_path / "people.py").read_text().splitlines()
+    first, last = (lines.index(f"    {each}") for each in ("import csv", LAST_OF_EXAMPLE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    used: dict[str, Any] = {}
+    exec("\n".join(line[4:] for line in lines[first : last + 1]), used)
+    monkeypatch.delitem(sys.modules, "people")
+    np.testing.assert_array_equal(used["probabilities"], expected)
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "log", "divide"])

@@ -176,6 +176,11 @@ def test_missing_texts_are_those_of_the_library() -> None:
         ({"x": "12"}, r"column 'x' is '12': of a single row, pass \[row\]"),
         ({"x": 12.5}, r"column 'x' is 12.5: of a single row, pass \[row\]"),
         ([{"\ufeffx": 1}], "column 'x' is missing in row 0, got .*encoding='utf-8-sig'"),
+        (
+            [{"y ; x": "1,5", None: ["2;3"]}],
+            "'x' is missing in row 0, got 'y ; x', None; read the file with .*delimiter=';'",
+        ),
+        ({"x\ty": [1]}, r"column 'x' is missing, got 'x\\ty'; read .*delimiter='\\t'"),
         ({"x": ["1", "48,8"]}, "got '48,8' in row 1: write it as Python's float reads it"),
         ({"x": ["true", "nein"]}, "column 'x' must hold numbers, got 'nein' in row 1"),
         (["x"], "a dict of columns, or a list of dicts"),
@@ -186,6 +191,12 @@ def test_wrong_tables_are_refused(table: object, message: str) -> None:
     inputs = (NUMBER, second) if "z" in str(table) else (NUMBER,)
     with pytest.raises(ValueError, match=message):
         encoder(*inputs)(table)
+
+
+def test_spaces_around_the_names_of_columns_are_cut() -> None:
+    encode, expected = encoder(NUMBER), encoder(NUMBER)({"x": [1.5, 2.0]})
+    assert encode({" x ": [1.5, 2.0]}) == expected
+    assert encode([{"x ": 1.5}, {"x": 2.0, " x": 7.0}]) == expected  # the name itself comes first
 
 
 def test_nan_is_missing_even_if_a_category_has_its_name() -> None:

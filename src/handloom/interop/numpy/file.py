@@ -10,6 +10,7 @@ from handloom.interop.numpy.forward import ADVICE, Forward
 from handloom.interop.numpy.weights import weights_source
 from handloom.interop.source.description import classes_of, description, output_of
 from handloom.interop.source.functions import source_of
+from handloom.interop.source.module_names import import_line
 from handloom.interop.source.outputs import names_source, restored
 from handloom.interop.source.table import IMPORT, encoder_source
 from handloom.interop.source.text import in_comment, in_docstring, literal, row_shape
@@ -92,17 +93,19 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
 def _example(model: Model, name: str) -> list[str]:
     """Return example code that uses the file."""
     result = "probabilities" if classes_of(model) else "predictions"
-    predict = f"{result} = {name}.predict(rows)  # shape (n, {len(model.class_names)})"
-    lines = [f"import {name}", ""]
+    imported, own = import_line(name)
+    lines = [imported, ""]
     if model.columns is not None:
+        mark = model.columns.decimal_mark
+        delimiter = ', delimiter=";"' if mark is not None and mark.mark == "," else ""
         lines = [
-            *("import csv", f"import {name}", ""),
+            *("import csv", imported, ""),
             'with open("rows.csv", encoding="utf-8-sig", newline="") as file:',
-            "    rows = list(csv.DictReader(file))",
+            f"    rows = list(csv.DictReader(file{delimiter}))",
         ]
-    lines.append(predict)
+    lines.append(f"{result} = {own}.predict(rows)  # shape (n, {len(model.class_names)})")
     if classes_of(model):
-        lines.append(f"names = {name}.classify(rows)  # the most probable class of each row")
+        lines.append(f"names = {own}.classify(rows)  # the most probable class of each row")
     return lines
 
 

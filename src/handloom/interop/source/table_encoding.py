@@ -23,10 +23,9 @@ def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
         rows = list(table)
         if not all(isinstance(row, dict) for row in rows):
             raise ValueError("expected a dict of columns, or a list of dicts, one for each row")
-        for number, row in enumerate(rows):
-            require_names(row, names, f" in row {number}")
+        rows = [named(row, names, f" in row {number}") for number, row in enumerate(rows)]
         table = {name: [row[name] for row in rows] for name in names}
-    require_names(table, names)
+    table = named(table, names)
     for name in names:
         if isinstance(table[name], str) or not hasattr(table[name], "__iter__"):
             raise ValueError(f"column {name!r} is {table[name]!r}: of a single row, pass [row]")
@@ -40,16 +39,27 @@ def read_table(table: Any, names: Sequence[str]) -> dict[str, list[Any]]:
     return columns
 
 
-def require_names(table: Any, names: Sequence[str], where: str = "") -> None:
-    """Refuse a table or a row that lacks a column."""
+def named(table: Any, names: Sequence[str], where: str = "") -> dict[str, Any]:
+    """Return the columns of a table, or the cells of a row; spaces around their names are cut."""
     keys = list(table.keys())
+    known = {**{str(key).strip(): key for key in keys}, **{key: key for key in keys}}
     for name in names:
-        if name not in keys:
-            mark = any(str(key).startswith("\ufeff") for key in keys)
-            hint = "; open the file with encoding='utf-8-sig'" if mark else ""
+        if name not in known:
             raise ValueError(
-                f"column {name!r} is missing{where}, got {', '.join(map(repr, keys))}{hint}"
+                f"column {name!r} is missing{where}, got {', '.join(map(repr, keys))}"
+                f"{advice_on_file(name, keys)}"
             )
+    return {name: table[known[name]] for name in names}
+
+
+def advice_on_file(name: str, keys: Sequence[Any]) -> str:
+    """Return how to read the CSV file of a table with these names, in which one is missing."""
+    if any(str(key).startswith("\ufeff") for key in keys):
+        return "; open the file with encoding='utf-8-sig'"
+    for delimiter in ";\t|":
+        if any(name in map(str.strip, str(key).split(delimiter)) for key in keys):
+            return f"; read the file with csv.DictReader(file, delimiter={delimiter!r})"
+    return ""
 
 
 def with_decimal_points(table: dict[str, list[Any]], names: Sequence[str]) -> dict[str, list[Any]]:
