@@ -94,7 +94,8 @@ def test_an_unknown_output_activation_or_dtype_of_rows_is_refused() -> None:
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "<f8", "g", "u1"])
 def test_rows_of_every_dtype_of_a_dataset_have_a_model(dtype: str) -> None:
-    assert replace(trained(), row_dtype=np.dtype(dtype)).row_dtype == str(np.dtype(dtype))
+    name = str(np.dtype(dtype))
+    assert replace(trained(), row_dtype=name).row_dtype == name
 
 
 def add_field(described: dict[str, Any], files: dict[str, bytes]) -> None:

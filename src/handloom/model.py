@@ -65,7 +65,7 @@ FIELDS = (
 
 ROW_DTYPES = (
     "uint8",
-    *(str(np.dtype(code).newbyteorder(order)) for code in "efdg" for order in "<>"),
+    *(str(np.dtype(f"{order}{code}")) for code in "efdg" for order in "<>"),
 )
 """The dtypes of stored rows; a memory-mapped array may have the byte order of another machine."""
 
