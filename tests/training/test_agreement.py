@@ -65,7 +65,7 @@ def stop(state: TrainingState) -> None:
 def set_batch_norm(state: TrainingState) -> None:
     _, block = state.network.named_layers()[1]
     assert isinstance(block, Residual)
-    block.block.layers[0].momentum = 0.5  # type: ignore[attr-defined]
+    block.block.layers[0].momentum = 0.5
 
 
 def rewind(state: TrainingState) -> None:
