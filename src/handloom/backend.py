@@ -368,7 +368,7 @@ class UsesBackend:
 
 
 def choose_backend(
-    name: str, dtype: npt.DTypeLike, *, work: float, fused_from: float = FUSED_FROM
+    name: str, dtype: npt.DTypeLike, *, work: float, fused_from: float | None = None
 ) -> Backend:
     """Return the backend for a training, chosen by its size and never by timing.
 
@@ -382,8 +382,9 @@ def choose_backend(
         The type of the weights.
     work : float
         The multiplications of all forward passes, and as many for the updates as take their time.
-    fused_from : float
-        The work from which loading pays; 0 for callers that train often in one process.
+    fused_from : float, optional
+        The work from which loading pays, by default `FUSED_FROM`; 0 for callers that train often in
+        one process.
 
     Raises
     ------
@@ -395,7 +396,8 @@ def choose_backend(
         If the fused backend is asked for by name and Numba is not installed.
     """
     require_known("backend", name, BACKENDS)
-    if name == "numpy" or (name == "auto" and not (work >= fused_from and fused_is_installed())):
+    pays = work >= (FUSED_FROM if fused_from is None else fused_from)
+    if name == "numpy" or (name == "auto" and not (pays and fused_is_installed())):
         return NUMPY
     if not fused_is_installed():
         raise MissingExtraError("numba", "fast", "training with compiled functions")

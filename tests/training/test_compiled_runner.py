@@ -531,7 +531,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Trainer], None]]] = {
         lambda fit: setattr(fit.state.optimizer, "momentum", 0.9),  # ignored: it has no velocity
     ),
     "decay at last": (Adam, lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.5)),
-    "epsilon": (Adam, lambda fit: setattr(fit.network.layers[1], "epsilon", 0.5)),
+    "epsilon": (Adam, lambda fit: setattr(fit.state.optimizer, "epsilon", 0.5)),
     "weight decay": (
         lambda: SGD(weight_decay=0.5),
         lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.0),

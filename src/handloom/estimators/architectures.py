@@ -19,8 +19,8 @@ class Architecture(Protocol):
         """Whether the penalty of a step is divided by the total weight of its rows."""
 
     @property
-    def fused_from(self) -> float:
-        """The work of a fit from which the backend ``"auto"`` is compiled code."""
+    def fused_from(self) -> float | None:
+        """The work from which ``"auto"`` is compiled code; see `handloom.backend`."""
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from handloom.backend import FUSED_FROM
 from handloom.errors import ModelError
 from handloom.layers import Embedding
 from handloom.network import Sequential
@@ -34,7 +33,7 @@ class FactoryArchitecture:
     embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = False
-    fused_from: ClassVar[float] = FUSED_FROM
+    fused_from: ClassVar[float | None] = None
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

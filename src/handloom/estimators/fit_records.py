@@ -158,7 +158,7 @@ class FitOptions:
         Rows per step.
     penalty_per_row : bool
         Whether the penalty of a step is divided by the total weight of its rows.
-    fused_from : float
+    fused_from : float or None
         The work from which the backend ``"auto"`` is compiled code.
     """
 
@@ -166,7 +166,7 @@ class FitOptions:
     incremental: bool
     batch_size: int
     penalty_per_row: bool
-    fused_from: float
+    fused_from: float | None
 
     solver: str
     learning_rate: str | Schedule

@@ -46,7 +46,7 @@ class PerceptronArchitecture:
     embedded: Mapping[int, int] = field(default_factory=dict)
 
     penalty_per_row: ClassVar[bool] = True  # as alpha is defined
-    fused_from: ClassVar[float] = 0.0  # for loading pays in later fits
+    fused_from: ClassVar[float | None] = 0.0  # for loading pays in later fits
 
     def build(
         self, inputs: int, outputs: int, dtype: Any, random: np.random.RandomState

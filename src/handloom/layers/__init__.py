@@ -10,14 +10,14 @@ from handloom.layers.embedding import Embedding
 from handloom.layers.gated import GELU, SiLU
 from handloom.layers.global_pooling import GlobalAveragePool2D
 from handloom.layers.layer_norm import LayerNorm
+from handloom.layers.names import LAYERS
 from handloom.layers.pooling import AveragePool2D, MaxPool2D
 from handloom.layers.reshape import Flatten, Reshape
 from handloom.layers.residual import Residual
 from handloom.layers.softmax import Softmax, softmax
 
-#: The layers by their names in configurations and files.
-LAYERS: dict[str, type[Layer]] = {
-    layer.kind: layer
+LAYERS.update(
+    (layer.kind, layer)
     for layer in (
         Dense,
         Conv2D,
@@ -40,7 +40,7 @@ LAYERS: dict[str, type[Layer]] = {
         Reshape,
         Embedding,
     )
-}
+)
 
 __all__ = [
     "ELU",

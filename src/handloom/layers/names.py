@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from handloom.errors import ConfigurationError, HandloomError, ModelError, require_known
 from handloom.layers.base import Layer
 
+LAYERS: dict[str, type[Layer]] = {}
+"""The layers by their names in configurations and files; `handloom.layers` adds its own."""
+
 
 def as_layers(layers: object) -> tuple[Layer, ...]:
     """Return layers as a tuple; names of layers without required options become layers.
@@ -39,8 +42,6 @@ def _as_layer(index: int, layer: object) -> Layer:
 
 
 def _named(name: str) -> Layer:
-    from handloom.layers import LAYERS  # of which `Residual` calls this
-
     require_known("layer", name, LAYERS)
     kind = LAYERS[name]
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from handloom.backend import FUSED_FROM, Backend, choose_backend
+from handloom.backend import Backend, choose_backend
 from handloom.data.augment import Augmentation
 from handloom.data.batches import Batch, LoaderOptions, epoch_order
 from handloom.data.dataset import Dataset
@@ -30,7 +30,7 @@ ROWS_PER_UPDATE = 32
 
 
 def backend_for(
-    name: str, network: Sequential, rows: int, steps: int, ranks: Ranks, fused_from: float
+    name: str, network: Sequential, rows: int, steps: int, ranks: Ranks, fused_from: float | None
 ) -> Backend:
     """Return the backend of ``steps`` steps of ``rows`` rows in all: that of rank 0."""
     choose = partial(
@@ -141,7 +141,7 @@ def full_batch_objective(
     threads: int | None = None,
     backend: str = "auto",
     expected_calls: int = 1,
-    fused_from: float = FUSED_FROM,
+    fused_from: float | None = None,
 ) -> tuple[Callable[[], Measurement], Threads]:
     """Return loss and gradient over all rows as a function, for full-batch methods such as L-BFGS.
 
@@ -157,7 +157,7 @@ def full_batch_objective(
         As in `TrainingOptions`.
     expected_calls : int
         About how often the function will be called; ``"auto"`` uses it to choose the backend.
-    fused_from : float
+    fused_from : float, optional
         As in `handloom.backend.choose_backend`.
 
     Returns

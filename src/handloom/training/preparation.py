@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from handloom.backend import FUSED_FROM, Backend
+from handloom.backend import Backend
 from handloom.data.batches import Batch, Order, epoch_order
 from handloom.data.dataset import Dataset
 from handloom.data.fingerprint import fingerprint
@@ -158,7 +158,7 @@ def prepare(
     warm: WarmStart | None = None,
     ranks: Ranks = ONE,
     signals: list[int] | None = None,
-    fused_from: float = FUSED_FROM,
+    fused_from: float | None = None,
 ) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
@@ -186,7 +186,7 @@ def prepare(
         Share the training; each of them makes this call.
     signals : list of int, optional
         Receives the signals of this process.
-    fused_from : float
+    fused_from : float, optional
         As in `handloom.backend.choose_backend`.
 
     Returns
@@ -279,7 +279,7 @@ def _backend_and_threads(
     steps: int,
     snapshot: Snapshot | None,
     ranks: Ranks,
-    fused_from: float,
+    fused_from: float | None,
 ) -> tuple[Backend, Threads]:
     """Choose the backend, which is that of rank 0, and its threads; note both in the history.
 

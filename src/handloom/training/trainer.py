@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy.typing as npt
 
 from handloom.arguments import advises_on_arguments
-from handloom.backend import FUSED_FROM
 from handloom.data.dataset import Dataset
 from handloom.elsewhere import FIT_ARGUMENTS, TRAINER, AdvisesOnNames
 from handloom.errors import ConfigurationError, DivergenceWarning, ModelError, require_instance
@@ -72,7 +71,7 @@ class Trainer(AdvisesOnNames):
     options : TrainerOptions
     signals : list of int
         The signals that ended the latest training.
-    fused_from : float
+    fused_from : float or None
         The work from which the backend ``"auto"`` is compiled code; see
         `handloom.backend.choose_backend`.
 
@@ -93,7 +92,7 @@ class Trainer(AdvisesOnNames):
         require_instance("options", options, TrainerOptions)
         self.network, self.options = network, options
         self.signals: list[int] = []
-        self.fused_from = FUSED_FROM
+        self.fused_from: float | None = None
         self._hooks = Hooks(options.callbacks)
         ranks_of(options.distributed)  # an error on one rank can end the others from now on
         self._ranks: Ranks = ONE
