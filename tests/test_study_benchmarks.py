@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from benchmarks import rounding
+from benchmarks import notebook, rounding
 from benchmarks.notebook import evaluated, scaled, trained
 from benchmarks.records.page import between
 from benchmarks.rounding import Perturbed, moved, perturbed
@@ -19,7 +19,7 @@ from benchmarks.textbook import Textbook
 from handloom import silhouettes
 from handloom.initializers import ScaledNormal
 from handloom.model import Model
-from handloom.studies.reference import run
+from handloom.studies.reference import MODELS, run
 from handloom.training import evaluate
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -130,3 +130,28 @@ def test_the_study_says_what_one_rounding_did() -> None:
     assert [f"{each:.2f}" for each in after["39"]] == ["0.23", "0.84", "0.25"]
     assert "sgd, adam: 0.23 and 0.25) or by more (momentum: 0.84)" in page
     assert (f"{min(after['80']):.2f}", f"{max(after['80']):.2f}") == ("0.63", "0.97")
+
+
+def test_the_notebook_lies_within_the_seeds_of_its_own_arithmetic() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    saved = json.loads((DOCS / "records/notebook.json").read_text())
+    assert (saved["rows"], saved["epochs"], saved["dtype"]) == (60_000, 1100, "float64")
+    page = (DOCS / "reference-study.md").read_text()
+    assert between(page, "notebook") == notebook.table(saved["results"])
+    in_float32 = {"sgd": [0.8530, 0.8522, 0.8505], "momentum": [0.8160, 0.8193, 0.8168]}
+    for name, own in in_float32.items():
+        each = saved["results"][name]
+        for metric, reported in zip(
+            ("accuracy", "loss"),
+            (MODELS[name].reference_accuracy, MODELS[name].reference_loss),
+            strict=True,
+        ):
+            values = [one[metric] for one in each]
+            assert reported is not None
+            assert min(values) < reported < max(values)
+        accuracies = [one["accuracy"] for one in each]
+        mean, _, high = of_another(accuracies)
+        assert f"{mean:.3f} ± {high - mean:.3f}" in page
+        assert all(f"| {name} | {seed} | {value:.4f} |" in page for seed, value in enumerate(own))
+        welch = stats.ttest_ind(own, accuracies, equal_var=False).confidence_interval()
+        assert f"{100 * welch.low:.1f} to {100 * welch.high:+.1f}" in page
