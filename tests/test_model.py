@@ -141,14 +141,11 @@ def test_what_a_model_does_not_know_or_lacks_is_named(
         Model.load(tmp_path)
 
 
-def test_a_folder_of_models_is_no_model_and_no_run(tmp_path: Path) -> None:
+def test_a_folder_of_models_is_no_model(tmp_path: Path) -> None:
     for name in ("b", "a"):
         trained().save(tmp_path / name)
-    expected = f"its folders 'a', 'b' hold one each: Model.load({str(tmp_path / 'a')!r})"
+    expected = f"but its folders 'a', 'b' are: Model.load({str(tmp_path / 'a')!r})"
     with pytest.raises(ModelError, match=re.escape(expected)):
-        Model.load(tmp_path)
-    (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(ModelError, match=r"is a run folder, .*handloom\.load_run"):
         Model.load(tmp_path)
 
 

@@ -52,9 +52,6 @@ DESCRIPTION, WEIGHTS = "model.json", "weights.safetensors"
 COLUMNS, IMAGE_STATISTICS = "columns.json", "image_statistics.safetensors"
 """The files of a model of a table, and of one of images."""
 
-RUN = "run.json"
-"""The description of a run, in a folder that has its model in another one."""
-
 FILES = (DESCRIPTION, WEIGHTS, COLUMNS, IMAGE_STATISTICS)
 
 FIELDS = (
@@ -653,17 +650,13 @@ def _named(folder: str | Path) -> Path:
 
 
 def _refuse_folder_of_models(path: Path) -> None:
-    """Refuse a folder whose folders hold models; the message has the way to load them."""
+    """Refuse a folder whose folders hold models, such as a run; the message says how to load it."""
     names = sorted(each.parent.name for each in path.glob(f"*/{MANIFEST}"))
-    if names and (path / RUN).is_file():
-        raise ModelError(
-            f"{path} is a run folder, not that of a model: handloom.load_run({str(path)!r}) "
-            f"has its .model, .history and .results"
-        )
     if names:
         raise ModelError(
-            f"{path} is not the folder of a model: its folders {listed(map(repr, names))} hold "
-            f"one each: Model.load({str(path / names[0])!r})"
+            f"{path} is not the folder of a model, but its folders {listed(map(repr, names))} are: "
+            f"Model.load({str(path / names[0])!r}). Of a run, handloom.load_run({str(path)!r}) has "
+            f"its .model, .history and .results"
         )
 
 
