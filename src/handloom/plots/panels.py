@@ -150,7 +150,7 @@ def _logarithmic(panel: "Axes", low: float, high: float) -> None:
     margin = (high / low) ** MARGIN if high > low else 2.0
     panel.set_yscale("log")
     panel.set_ylim(low / margin, high * margin)
-    subs = FINE if high < 10 * low else COARSE if high < 1000 * low else POWERS
+    subs = FINE if high < 10 * low else COARSE if high < 100 * low else POWERS
     panel.locator_params(axis="y", subs=subs)
     panel.tick_params(axis="y", which="minor", labelleft=False)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
