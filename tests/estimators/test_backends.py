@@ -33,7 +33,7 @@ def test_auto_falls_back_to_numpy_where_a_kernel_does_not_compile(
 def test_auto_takes_compiled_code_for_small_fits_of_perceptrons_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = [False] * 0
+    asked: list[bool] = []
 
     def problem() -> str:
         asked.append(True)
