@@ -151,9 +151,9 @@ def test_an_error_in_the_middle_of_a_run_of_steps_leaves_all_counts_as_they_are(
 def test_a_prepared_training_goes_on_after_an_error_between_updates() -> None:
     data, made = features(100), [network(features(100)) for _ in range(2)]
     options: dict[str, Any] = {"epochs": 3, "batch_size": 10, "diagnose": False}
-    whole = Trainer(made[0], SGD(), 0.1, **options)
-    whole.fit(data)
-    trainer = Trainer(made[1], SGD(), 0.1, loss=FailsAt(18, ArithmeticError("mine")), **options)
+    never, once = [FailsAt(call, ArithmeticError("mine")) for call in (1_000, 18)]
+    Trainer(made[0], SGD(), 0.1, loss=never, **options).fit(data)
+    trainer = Trainer(made[1], SGD(), 0.1, loss=once, **options)
     prepared = trainer.prepare(data)
     with pytest.raises(ArithmeticError):
         trainer.run(prepared)
