@@ -12,6 +12,7 @@ from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.data.conversion import convert_inputs
 from handloom.data.row_reader import RowReader
+from handloom.data.transforms import given_rows
 from handloom.elsewhere import NETWORK, AdvisesOnNames, refuse_call
 from handloom.errors import ModelError, require_known, unknown_name
 from handloom.in_use import in_use
@@ -425,7 +426,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
             batch = read(rows)
             if transform:
                 filled = prepared[: len(out[rows])]
-                transform(batch, filled.reshape(len(filled), -1))
+                transform(given_rows(transform, batch), filled.reshape(len(filled), -1))
                 batch = filled
             out[rows] = network._after(skip, batch) if skip else network.forward(batch)
         return out

@@ -129,3 +129,28 @@ def test_a_loss_that_draws_from_the_generator_of_numpy_is_not_taken_for_a_wrong_
             return value * np.random.rand(), gradient  # noqa: NPY002
 
     assert len(trained(Global()).history) == 3
+
+
+class InPlace(Bare):
+    """A loss that scales an argument of its call where it is."""
+
+    def __init__(self, argument: int) -> None:
+        self.argument = argument
+
+    def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+        value, gradient = super().__call__(*arguments, **options)  # type: ignore[no-untyped-call]
+        arguments[self.argument][...] = 0
+        return value, gradient
+
+
+@pytest.mark.parametrize(("argument", "name"), [(0, "predictions"), (1, "targets"), (2, "weights")])
+def test_a_loss_that_writes_to_its_arguments_is_refused_before_it_does(
+    argument: int, name: str
+) -> None:
+    targets, weights = DATA.targets.copy(), np.ones(len(DATA))
+    network = Sequential([Dense(3)]).build(DATA.input_shape)
+    trainer = Trainer(network, Adam(), 0.1, loss=InPlace(argument), epochs=1)
+    with pytest.raises(ConfigurationError, match=f"the loss InPlace must not write to its {name}"):
+        trainer.fit(DATA, sample_weights=weights)
+    assert np.array_equal(DATA.targets, targets)
+    assert (weights == 1).all()

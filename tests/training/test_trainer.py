@@ -217,6 +217,26 @@ def test_a_transform_never_reads_what_it_writes() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+class HalvesInPlace(AsFloat):
+    """A transform that writes to the rows which it is given."""
+
+    def __call__(self, inputs: npt.NDArray[Any], out: Array) -> Array:
+        inputs /= 2
+        return super().__call__(inputs, out)
+
+
+@pytest.mark.parametrize("batch_size", [10, 40])
+def test_a_transform_in_place_leaves_the_dataset_as_it_is(batch_size: int) -> None:
+    data, other = features(40), features(20, seed=1)
+    before = data.inputs.copy(), other.inputs.copy()
+    options: dict[str, Any] = {"epochs": 2, "batch_size": batch_size}
+    trainer = Trainer(network(data), SGD(), 0.1, transform=HalvesInPlace(), **options)
+    trainer.fit(data, validation=other)
+    trainer.model().predict(data.inputs)
+    assert np.array_equal(data.inputs, before[0])
+    assert np.array_equal(other.inputs, before[1])
+
+
 def test_a_training_is_run_once_by_the_trainer_that_prepared_it(tmp_path: Path) -> None:
     first, second = trainer(tmp_path, average=EMA(0.9)), trainer(None)
     prepared = first.prepare(ROWS)

@@ -215,7 +215,9 @@ class ShardLoader:
         self._transform = (
             transform.with_backend(backend) if isinstance(transform, UsesBackend) else transform
         )
-        self._takes_as_stored = isinstance(operation_of(transform), CastRows)
+        operation = operation_of(transform)
+        self._takes_as_stored = isinstance(operation, CastRows)
+        self._may_change = operation is None  # a transform of the user's own, perhaps in place
         self._stored: npt.NDArray[np.generic] | None = None
         self._x: Array = np.empty((0, *options.input_shape), options.dtype)
 
@@ -242,7 +244,8 @@ class ShardLoader:
             self._x = np.empty((len(targets), *self._x.shape[1:]), self._x.dtype)
         x = self._x[: len(targets)]
         augmentation = step_augmentation(self._options, batch)
-        stored = self._take(reader, rows, x, change=augmentation is not None)
+        change = self._may_change or augmentation is not None
+        stored = self._take(reader, rows, x, change=change)
         if augmentation is not None:
             augmentation(stored, rows, rows_of_batch.start)
         self._transform(stored, x.reshape(len(x), -1))
@@ -257,7 +260,7 @@ class ShardLoader:
     def _take(self, reader: RowReader, rows: Rows, x: Array, *, change: bool) -> npt.NDArray[Any]:
         """Return stored rows: a view, or a copy in reused memory.
 
-        It is a copy if rows are not consecutive, or will be changed; made in ``x`` if the transform
+        It is a copy if rows are not consecutive, or may be changed; made in ``x`` if the transform
         would only copy it there.
         """
         if isinstance(rows, slice) and not change:

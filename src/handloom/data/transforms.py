@@ -22,7 +22,7 @@ from handloom.errors import (
     require_number,
     unknown_name,
 )
-from handloom.operations import CastRows, ScaleRows
+from handloom.operations import CastRows, ScaleRows, operation_of
 
 Floats = npt.NDArray[np.floating]
 
@@ -131,6 +131,11 @@ def scale_rows(inputs: npt.NDArray[np.generic], shift: float, divisor: float, ou
 
 
 TRANSFORMS: Mapping[str, type[Scale] | type[AsFloat]] = {"scale": Scale, "as_float": AsFloat}
+
+
+def given_rows(transform: object, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return rows of a dataset, or a copy for a transform of the user's own, perhaps in place."""
+    return rows if operation_of(transform) is not None else rows.copy()
 
 
 def transform_for(inputs: npt.NDArray[np.generic]) -> Transform:

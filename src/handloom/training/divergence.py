@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handloom.data.batches import Shard
-from handloom.data.transforms import Transform
+from handloom.data.transforms import Transform, given_rows
 from handloom.errors import ModelError
 from handloom.losses import Loss, RowLoss
 from handloom.network import Sequential
@@ -127,7 +127,7 @@ def largest_values(
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(arrays.inputs), at_once * every):
             rows = arrays.inputs[start : start + at_once * every : every]
-            transform(rows, prepared[: len(rows)].reshape(len(rows), -1))
+            transform(given_rows(transform, rows), prepared[: len(rows)].reshape(len(rows), -1))
             values = prepared[: len(rows)]
             if not np.isfinite(values).all():  # they overflow
                 values = rows

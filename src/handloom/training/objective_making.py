@@ -20,7 +20,7 @@ from handloom.parallel.threads import Threads
 from handloom.parameters import Array
 from handloom.training.compiled_runner import CompiledRunnerOptions, compiled_runner
 from handloom.training.objective import Measurement, Objective
-from handloom.training.own_losses import check_divisor
+from handloom.training.own_losses import check_own_loss
 from handloom.training.runner import Runner, StepRunner
 from handloom.training.state import TrainingState
 from handloom.training.step import compose
@@ -176,7 +176,7 @@ def full_batch_objective(
     pool = chosen.threads(threads, LANES)
     model = model_for(network, loss, data)
     arrays = Arrays(data.inputs, data.targets, sample_weights)
-    check_divisor(loss, model, arrays)
+    check_own_loss(loss, model, arrays)
     objective = make_objective(
         model,
         loss,

@@ -35,7 +35,7 @@ from handloom.training.divergence import largest_values
 from handloom.training.objective import Measurement, Objective
 from handloom.training.objective_making import backend_for, model_for, objective_and_runner
 from handloom.training.options import TrainingOptions
-from handloom.training.own_losses import check_divisor
+from handloom.training.own_losses import check_own_loss
 from handloom.training.probe import Probe
 from handloom.training.remarks import remarks
 from handloom.training.resume import configuration, record_own_parts
@@ -227,7 +227,7 @@ def prepare(
         data_fingerprints=_fingerprints(train, validation, weights) if compared else {},
     )
     arrays = Arrays(train.inputs, train.targets, weights.train)
-    check_divisor(state.loss, state.model, arrays)
+    check_own_loss(state.loss, state.model, arrays)
     started = time.perf_counter()
     with compiling(state):
         backend, threads = _backend_and_threads(
