@@ -20,6 +20,7 @@ from handloom.parallel.mpi import MpiRanks
 from handloom.parallel.ranks import ONE, WORD, Bytes, Ranks
 from handloom.training.preparation import prepare
 from handloom.training.runner import RunResult, StepRunner
+from handloom.training.training_data import TrainingData
 
 
 class MeetingRanks(MpiRanks):
@@ -56,7 +57,7 @@ class Steps:
 
     def __init__(self, described: Described, number: int, ranks: Ranks = ONE) -> None:
         self._number, self._ranks = number, ranks
-        self._prepared = prepare(*described, images(), ranks=ranks)
+        self._prepared = prepare(*described, TrainingData(images()), ranks=ranks)
         self._inside: list[tuple[float, float]] = []
 
     @property
@@ -106,7 +107,7 @@ class Parts:
 
     def __init__(self, described: Described, data: Dataset, number: int) -> None:
         network, options = described
-        self._prepared = prepare(network, replace(options, threads=1), data)
+        self._prepared = prepare(network, replace(options, threads=1), TrainingData(data))
         self._number = number
         self._medians: list[tuple[float, float]] = []
         self._lanes, self._statistics = 0, 0

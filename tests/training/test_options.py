@@ -104,6 +104,7 @@ NOTED: list[tuple[str, Callable[[Path], Any], str]] = [
     ("epochs", lambda _: 6, "resumed with epochs 6, before 4"),
     ("threads", lambda _: 2, "resumed with threads 2, before 1"),
     ("distributed", lambda _: "mpi", "resumed with distributed mpi, before the default"),
+    ("fused_from", lambda _: 1e12, "resumed with fused_from 1000000000000.0, before the default"),
     ("diagnose", lambda _: False, "resumed with diagnose False, before True"),
     ("on_signal", lambda _: "finish", "resumed with on_signal finish, before deliver"),
     ("checkpoints", lambda folder: Checkpoints(folder, every=1), "resumed with checkpoints every"),

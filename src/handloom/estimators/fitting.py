@@ -54,7 +54,7 @@ def fit_by_steps(fit_input: FitInput, options: FitOptions, signals: list[int]) -
     """
     convergence = _convergence(fit_input, options)
     trainer = _trainer(fit_input, options, convergence)
-    trainer.signals, trainer.fused_from = signals, options.fused_from
+    trainer.signals = signals
     described = fit_input.task.names, fit_input.column_names, fit_input.columns
     held_out = fit_input.held_out
     prepared = trainer.prepare(
@@ -226,6 +226,7 @@ def _trainer(fit_input: FitInput, options: FitOptions, convergence: Convergence)
         callbacks=[*callbacks, *(options.callbacks or ())],
         threads=options.threads,
         backend=options.backend,
+        fused_from=options.fused_from,
         diagnose=False,  # it would take a noticeable part of a fit of milliseconds
         on_signal="finish",
     )

@@ -13,8 +13,8 @@ from handloom.network import Sequential
 from handloom.randomness import Stream
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.options import TrainingOptions
-from handloom.training.same_training import RowWeightArguments
 from handloom.training.state import DEFAULT_LOSS
+from handloom.training.training_data import TrainingData
 
 
 def check_data(
@@ -148,12 +148,7 @@ def check_weights(name: str, weights: npt.NDArray[np.floating], rows: int) -> No
 
 
 def split_and_check(
-    network: Sequential,
-    options: TrainingOptions,
-    train: Dataset,
-    validation: Dataset | float | None,
-    *,
-    weights: RowWeightArguments,
+    network: Sequential, options: TrainingOptions, data: TrainingData
 ) -> tuple[Dataset, Dataset | None]:
     """Return training and validation rows, split if they must be, that suit each other.
 
@@ -161,10 +156,7 @@ def split_and_check(
     ----------
     network : Sequential
     options : TrainingOptions
-    train, validation
-        As in `Trainer.fit`.
-    weights : RowWeightArguments
-        Those of the training and the validation rows.
+    data : TrainingData
 
     Raises
     ------
@@ -173,12 +165,12 @@ def split_and_check(
     DataError, ModelError
         If the rows do not suit the network, the batch size, the augmentation or each other.
     """
-    require_dataset("train", train)
+    train, validation = require_dataset("train", data.train), data.validation
     if validation is not None and not isinstance(validation, float | int | np.number):
         require_dataset("validation", validation)
     if validation is not None and not isinstance(validation, Dataset):
-        for name, each in zip(("sample_weights", "validation_weights"), weights, strict=True):
-            if each is not None:
+        for name in ("sample_weights", "validation_weights"):
+            if getattr(data, name) is not None:
                 raise ConfigurationError(
                     f"validation must be a Dataset if there are {name}, got a fraction"
                 )

@@ -18,8 +18,8 @@ INSTEAD = {
 """The replacement of wrong data, for each argument."""
 
 
-def require_dataset(argument: str, value: object) -> None:
-    """Refuse data that is not a `Dataset`.
+def require_dataset(argument: str, value: object) -> Dataset:
+    """Return a `Dataset`, and refuse other data.
 
     Parameters
     ----------
@@ -43,6 +43,7 @@ def require_dataset(argument: str, value: object) -> None:
         raise ConfigurationError(
             f"{argument} must be a Dataset, got {kind}: write {INSTEAD[argument]}"
         )
+    return value
 
 
 def require_model(value: object) -> None:

@@ -132,6 +132,10 @@ class TrainingOptions:
         The backend: ``"numpy"``, ``"fused"``, which is compiled (the extra ``fast``),
         or ``"auto"``: fused if it is installed and the training is long enough to be worth the
         loading time. The two agree to rounding; results agree to the bit for the same backend.
+    fused_from : float, optional
+        The work of a training, in multiplications, from which ``"auto"`` is fused; by default
+        `handloom.backend.FUSED_FROM`, with which loading pays for a single training. 0 suits many
+        short trainings in one process.
     on_signal : {"deliver", "finish"}
         The treatment of a signal that ended training: it is delivered to the application
         afterwards, or only ends training; see `Trainer.fit`.
@@ -161,6 +165,7 @@ class TrainingOptions:
     threads: int | None = field(default=None, metadata=NOTED_AT_RESUME)
     distributed: Distributed | None = field(default=None, metadata=NOTED_AT_RESUME)
     backend: str = "auto"
+    fused_from: float | None = field(default=None, metadata=NOTED_AT_RESUME)
     diagnose: bool = field(default=True, metadata=NOTED_AT_RESUME)
     on_signal: OnSignal = field(default="deliver", metadata=NOTED_AT_RESUME)
 
@@ -185,6 +190,8 @@ class TrainingOptions:
         self._set("transform", as_transform(self.transform))
         self._set("seed", require_count("seed", self.seed, minimum=0))
         require_known("backend", self.backend, BACKENDS)
+        if self.fused_from is not None:
+            self._set("fused_from", require_number("fused_from", self.fused_from, minimum=0.0))
         require_known("on_signal", self.on_signal, ON_SIGNAL)
         if self.distributed is not None:
             require_known("distributed", self.distributed, DISTRIBUTED)

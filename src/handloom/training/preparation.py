@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from threading import get_ident
 from typing import Any
 
-import numpy.typing as npt
-
 from handloom.backend import Backend
 from handloom.data.batches import Batch, Order, epoch_order
 from handloom.data.dataset import Dataset
@@ -28,7 +26,6 @@ from handloom.randomness import Stream
 from handloom.secondary import warn
 from handloom.training.agreement import Agreement
 from handloom.training.checks import split_and_check
-from handloom.training.class_weights import ClassWeight
 from handloom.training.compiled_runner import CompiledRunner
 from handloom.training.distribution import Distribution, idle_ranks
 from handloom.training.divergence import largest_values
@@ -44,6 +41,7 @@ from handloom.training.runner import Runner
 from handloom.training.same_training import check_same_training, differing_environments
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
+from handloom.training.training_data import TrainingData
 from handloom.training.warm_start import WarmStart
 
 TRAINING_ROWS = (
@@ -144,12 +142,8 @@ class PreparedTraining:
 def prepare(
     network: Sequential,
     options: TrainingOptions,
-    train: Dataset,
-    validation: Dataset | float | None = None,
+    data: TrainingData,
     *,
-    sample_weights: npt.ArrayLike | None = None,
-    validation_weights: npt.ArrayLike | None = None,
-    class_weight: ClassWeight | None = None,
     callbacks: Mapping[str, Stateful] | None = None,
     check: Callable[[TrainingState], None] = lambda _: None,
     compiling: Callable[[TrainingState], AbstractContextManager[None]] = lambda _: nullcontext(),
@@ -158,7 +152,6 @@ def prepare(
     warm: WarmStart | None = None,
     ranks: Ranks = ONE,
     signals: list[int] | None = None,
-    fused_from: float | None = None,
 ) -> PreparedTraining:
     """Prepare a training, from the network's weights or from a snapshot.
 
@@ -167,8 +160,7 @@ def prepare(
     network : Sequential
         Built.
     options : TrainingOptions
-    train, validation, sample_weights, validation_weights, class_weight
-        As in `Trainer.fit`.
+    data : TrainingData
     callbacks : mapping of str to Stateful, optional
         The callbacks that have a state.
     check : callable
@@ -186,8 +178,6 @@ def prepare(
         Share the training; each of them makes this call.
     signals : list of int, optional
         Receives the signals of this process.
-    fused_from : float, optional
-        As in `handloom.backend.choose_backend`.
 
     Returns
     -------
@@ -200,18 +190,8 @@ def prepare(
     """
     if snapshot is not None and warm is not None:
         raise ConfigurationError("a training is resumed or starts warm, not both")
-    split_here = not isinstance(validation, Dataset)  # then no row is in both parts
-    train, validation = split_and_check(
-        network, options, train, validation, weights=(sample_weights, validation_weights)
-    )
-    weights = RowWeights.of(
-        train,
-        validation,
-        sample_weights=sample_weights,
-        validation_weights=validation_weights,
-        class_weight=class_weight,
-        dtype=network.parameters.dtype,
-    )
+    train, validation = split_and_check(network, options, data)
+    weights = RowWeights.of(train, validation, data, network.parameters.dtype)
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
     size = min(options.batch_size or len(train), len(train))
@@ -230,13 +210,12 @@ def prepare(
     check_own_loss(state.loss, state.model, arrays)
     started = time.perf_counter()
     with compiling(state):
-        backend, threads = _backend_and_threads(
-            state, len(train), steps, snapshot, ranks, fused_from
-        )
+        backend, threads = _backend_and_threads(state, len(train), steps, snapshot, ranks)
         if compared:
             record_own_parts(state, steps, complete=fingerprint_data)
         notes, warned = snapshot.compare(state) if snapshot and ranks.leads else ([], [])
-        if not split_here and validation is not None and are_training_rows(train, validation):
+        passed = data.validation  # rows that were split off are in one part alone
+        if isinstance(passed, Dataset) and are_training_rows(train, passed):
             warned.append(TRAINING_ROWS)
         warned += remarks(
             network, state.loss, state.model.transform, train, options.schedule, steps
@@ -274,12 +253,7 @@ def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Mod
 
 
 def _backend_and_threads(
-    state: TrainingState,
-    rows: int,
-    steps: int,
-    snapshot: Snapshot | None,
-    ranks: Ranks,
-    fused_from: float | None,
+    state: TrainingState, rows: int, steps: int, snapshot: Snapshot | None, ranks: Ranks
 ) -> tuple[Backend, Threads]:
     """Choose the backend, which is that of rank 0, and its threads; note both in the history.
 
@@ -288,7 +262,9 @@ def _backend_and_threads(
     options, name = state.options, state.options.backend
     if snapshot is not None and name == "auto":
         name = snapshot.backend
-    backend = backend_for(name, state.network, options.epochs * rows, steps, ranks, fused_from)
+    backend = backend_for(
+        name, state.network, options.epochs * rows, steps, ranks, options.fused_from
+    )
     count = options.threads or default_threads(options.lanes, ranks.sharing_cores)
     threads = backend.threads(count, options.lanes)
     state.history.backend, state.history.lanes = backend.name, threads.lanes

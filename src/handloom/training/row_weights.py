@@ -12,12 +12,8 @@ from handloom.data.fingerprint import checksum
 from handloom.errors import ConfigurationError, DataError
 from handloom.parameters import Array
 from handloom.training.checks import check_weights
-from handloom.training.class_weights import (
-    ClassWeight,
-    Weights,
-    class_weights,
-    row_weights,
-)
+from handloom.training.class_weights import Weights, class_weights, row_weights
+from handloom.training.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -44,13 +40,10 @@ class RowWeights:
         cls,
         train: Dataset,
         validation: Dataset | None,
-        *,
-        sample_weights: npt.ArrayLike | None = None,
-        validation_weights: npt.ArrayLike | None = None,
-        class_weight: ClassWeight | None = None,
+        data: TrainingData,
         dtype: npt.DTypeLike,
     ) -> "RowWeights":
-        """Return the weights of rows; arguments are those of `handloom.Trainer.fit`.
+        """Return the weights of the rows of ``data``, which were split into ``train, validation``.
 
         Balanced class weights are those of the training rows, also for validation rows.
 
@@ -59,15 +52,17 @@ class RowWeights:
         ConfigurationError, DataError
             If weights are invalid, or those of all rows of a part are zero.
         """
-        if validation is None and validation_weights is not None:
+        if validation is None and data.validation_weights is not None:
             raise ConfigurationError("validation_weights are of validation rows: pass validation")
-        own = _converted("sample_weights", sample_weights, len(train), dtype)
+        own = _converted("sample_weights", data.sample_weights, len(train), dtype)
         held_out = None
         if validation is not None:
-            held_out = _converted("validation_weights", validation_weights, len(validation), dtype)
-        if class_weight is None:
+            held_out = _converted(
+                "validation_weights", data.validation_weights, len(validation), dtype
+            )
+        if data.class_weight is None:
             return cls(own, held_out, own)
-        of_classes = class_weights(class_weight, train, own)
+        of_classes = class_weights(data.class_weight, train, own)
         weights = row_weights(train.targets, own, of_classes, dtype)
         if validation is not None:
             held_out = row_weights(validation.targets, held_out, of_classes, dtype)

@@ -4,19 +4,15 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any
 
-import numpy.typing as npt
-
-from handloom.data.dataset import Dataset
 from handloom.environment import environment, processor_name
 from handloom.errors import ConfigurationError
 from handloom.parallel.ranks import Ranks
 from handloom.parallel.watch import Watch
 from handloom.training.configuration import differences
-
-RowWeightArguments = tuple[npt.ArrayLike | None, npt.ArrayLike | None]
-"""The weights of training and of validation rows, as a user passes them."""
+from handloom.training.training_data import TrainingData
 
 OF_RANK_0 = ("callbacks", "watchers", "checkpoints", "threads", "on_signal", "diagnose")
 """The options that may differ between ranks, with the own parts in them."""
@@ -128,23 +124,19 @@ def _listed(values: Sequence[str]) -> str:
     )
 
 
-def own_or_sent(
-    ranks: Ranks,
-    train: Dataset | None,
-    validation: Dataset | float | None,
-    weights: RowWeightArguments,
-) -> tuple[Dataset, Dataset | float | None, RowWeightArguments]:
+def own_or_sent(ranks: Ranks, data: TrainingData) -> TrainingData:
     """Return the data of this rank, or those of rank 0, which are then sent to all, if it has none.
+
+    Class weights are those of this rank.
 
     Raises
     ------
     ConfigurationError
         If rank 0 has none.
     """
-    own = train, validation, weights
-    if train is None and ranks.leads:
+    if data.train is None and ranks.leads:
         raise ConfigurationError("train must be a Dataset, got None")
-    if ranks.size > 1 and not all(ranks.gather(train is not None)):
-        sent = ranks.send(own)
-        own = sent if train is None else own
-    return cast("tuple[Dataset, Dataset | float | None, RowWeightArguments]", own)
+    if ranks.size == 1 or all(ranks.gather(data.train is not None)):
+        return data
+    sent: TrainingData = ranks.send(replace(data, class_weight=None))
+    return replace(sent, class_weight=data.class_weight) if data.train is None else data

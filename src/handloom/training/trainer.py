@@ -33,10 +33,11 @@ from handloom.training.interrupts import deliver, held, on_interrupt, on_notice
 from handloom.training.options import takes_options
 from handloom.training.parts_in_use import parts_in_use
 from handloom.training.preparation import PreparedTraining, prepare
-from handloom.training.same_training import RowWeightArguments, own_or_sent, sharing
+from handloom.training.same_training import own_or_sent, sharing
 from handloom.training.snapshot import Snapshot
 from handloom.training.state import TrainingState
 from handloom.training.trainer_options import TrainerOptions
+from handloom.training.training_data import TrainingData
 from handloom.training.warm_start import WarmStart
 
 FITTED_AGAIN = (
@@ -71,9 +72,6 @@ class Trainer(AdvisesOnNames):
     options : TrainerOptions
     signals : list of int
         The signals that ended the latest training.
-    fused_from : float or None
-        The work from which the backend ``"auto"`` is compiled code; see
-        `handloom.backend.choose_backend`.
 
     Raises
     ------
@@ -92,7 +90,6 @@ class Trainer(AdvisesOnNames):
         require_instance("options", options, TrainerOptions)
         self.network, self.options = network, options
         self.signals: list[int] = []
-        self.fused_from: float | None = None
         self._hooks = Hooks(options.callbacks)
         ranks_of(options.distributed)  # an error on one rank can end the others from now on
         self._ranks: Ranks = ONE
@@ -221,6 +218,7 @@ class Trainer(AdvisesOnNames):
             raise ConfigurationError("warm must be a TrainingState, got a Trainer: pass its .state")
         if warm is not None:
             require_instance("warm", warm, TrainingState)
+        data = TrainingData(train, validation, sample_weights, validation_weights, class_weight)
         call = f"fit with resume={resume}{'' if warm is None else ' and warm'}"
         with (
             self._in_use(),
@@ -231,8 +229,7 @@ class Trainer(AdvisesOnNames):
         ):
             snapshot = self._snapshot_to_resume(resume=resume, warm=warm is not None)
             again = not resume and self._has_trained()
-            weights = sample_weights, validation_weights
-            prepared = self._prepare(train, validation, weights, class_weight, snapshot, warm)
+            prepared = self._prepare(data, snapshot, warm)
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
@@ -270,33 +267,21 @@ class Trainer(AdvisesOnNames):
         training can be run until another one is prepared with the same optimizer or average. A
         signal takes effect after the preparation.
         """
+        data = TrainingData(train, validation, sample_weights, validation_weights, class_weight)
         with self._in_use(), self._together("prepare"), held():
-            weights = sample_weights, validation_weights
-            return self._prepare(train, validation, weights, class_weight, snapshot, warm)
+            return self._prepare(data, snapshot, warm)
 
     def _prepare(
-        self,
-        train: Dataset | None,
-        validation: Dataset | float | None,
-        weights: RowWeightArguments,
-        class_weight: ClassWeight | None,
-        snapshot: Snapshot | None,
-        warm: TrainingState | None,
+        self, data: TrainingData, snapshot: Snapshot | None, warm: TrainingState | None
     ) -> PreparedTraining:
         """Prepare a training whose parts are in use by the caller."""
         ranks = self._ranks
         if self._checkpoints and snapshot is None:
             self._checkpoints.require_none()
-        train, validation, weights = own_or_sent(ranks, train, validation, weights)
-        sample_weights, validation_weights = weights
         prepared = prepare(
             self.network,
             self.options,
-            train,
-            validation,
-            sample_weights=sample_weights,
-            validation_weights=validation_weights,
-            class_weight=class_weight,
+            own_or_sent(ranks, data),
             callbacks=stateful(self.options.callbacks) if ranks.leads else {},
             check=self._check,
             compiling=self._hooks.compiling,
@@ -305,7 +290,6 @@ class Trainer(AdvisesOnNames):
             warm=None if warm is None else WarmStart.of(warm),
             ranks=ranks,
             signals=self.signals,
-            fused_from=self.fused_from,
         )
         self._state = prepared.state
         return prepared
