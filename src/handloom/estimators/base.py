@@ -47,6 +47,7 @@ from handloom.estimators.validation import (
 from handloom.estimators.warn import warn
 from handloom.in_use import in_use
 from handloom.losses import output_activation_of
+from handloom.losses.quantile import quantiles_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
@@ -424,6 +425,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
     def _as_model(self, name: str = "unnamed") -> Model:
         """Return the network as a model, whatever ``out_activation_`` is."""
         network, task = self._network_in_use(), self.__dict__["_task"]
+        loss = task.loss()
         return Model(
             network,
             AsFloat(),
@@ -431,10 +433,11 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             network.input_shape,
             str(network.parameters.dtype),
             name,
-            output_activation_of(task.loss(), network.output_activation),
+            output_activation_of(loss, network.output_activation),
             self._column_names(),
             task.binary_classes,
             columns=self.__dict__.get("columns_"),
+            quantiles=quantiles_of(loss),
         )
 
     def _logits(self, X: Any) -> Array:
