@@ -69,6 +69,8 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
 
     _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {}
     _continuous_targets: ClassVar[bool] = False
+    _task: Task | None = None
+    """The task of the last fit; None without one, also if a caller assigns weights."""
 
     batch_size: int | str
     backend: str
@@ -409,10 +411,10 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             If the estimator is not fitted.
         ModelError
             If a model would not predict as the estimator does: with a single class, with
-            ``out_activation_`` set to another than that of the loss, or after a diverged fit.
+            ``out_activation_`` set to another than that of the loss, after a diverged fit, or with
+            weights that were assigned without a fit.
         """
-        check_is_fitted(self)
-        task: Task = self.__dict__["_task"]
+        task = task_of(self)
         if task.single_class is not None:
             raise ModelError(
                 f"a classifier of a single class, {task.single_class!r}, has no model: it predicts "
@@ -420,25 +422,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             )
         self._require_own_activation(task, "in a model")
         _require_finite(self._network_in_use(), "to make a model")
-        return self._as_model(name)
-
-    def _as_model(self, name: str = "unnamed") -> Model:
-        """Return the network as a model, whatever ``out_activation_`` is."""
-        network, task = self._network_in_use(), self.__dict__["_task"]
-        loss = task.loss()
-        return Model(
-            network,
-            AsFloat(),
-            task.output_names,
-            network.input_shape,
-            str(network.parameters.dtype),
-            name,
-            output_activation_of(loss, network.output_activation),
-            self._column_names(),
-            task.binary_classes,
-            columns=self.__dict__.get("columns_"),
-            quantiles=quantiles_of(loss),
-        )
+        return model_of(self, name)
 
     def _logits(self, X: Any) -> Array:
         """Return the logits of rows, shape (n, k).
@@ -504,6 +488,50 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, raw)
         return tags
+
+
+def task_of(estimator: NetworkEstimator) -> Task:
+    """Return the task of the last fit of an estimator.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ModelError
+        If its weights were assigned without a fit.
+    """
+    check_is_fitted(estimator)
+    if estimator._task is None:
+        raise ModelError(
+            f"{type(estimator).__name__} has weights that were assigned without a fit, so the "
+            "names of its outputs are unknown: fit it"
+        )
+    return estimator._task
+
+
+def model_of(estimator: NetworkEstimator, name: str = "unnamed") -> Model:
+    """Return the network of an estimator as a model, whatever its ``out_activation_`` is.
+
+    Raises
+    ------
+    NotFittedError, ModelError
+        As `task_of`.
+    """
+    task, network = task_of(estimator), estimator._network_in_use()
+    loss = task.loss()
+    return Model(
+        network,
+        AsFloat(),
+        task.output_names,
+        network.input_shape,
+        str(network.parameters.dtype),
+        name,
+        output_activation_of(loss, network.output_activation),
+        estimator._column_names(),
+        task.binary_classes,
+        columns=getattr(estimator, "columns_", None),
+        quantiles=quantiles_of(loss),
+    )
 
 
 def _require_finite(network: Sequential, purpose: str) -> None:
