@@ -193,3 +193,8 @@ def test_private_attributes_of_estimators_are_used_by_estimators_alone() -> None
             attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
             used = {each.attr for each in attributes if ast.unparse(each.value) != "self"}
             assert not used & private, name
+
+
+def test_attributes_that_may_be_absent_have_a_default_and_are_not_looked_up_by_text() -> None:
+    for name, path in paths().items():
+        assert not re.search(r"__dict__(\.get\(|\[)", path.read_text()), name
