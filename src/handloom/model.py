@@ -38,7 +38,7 @@ from handloom.layers import Layer
 from handloom.losses.quantile import Pinball, quantiles_in
 from handloom.markup import render, table
 from handloom.network import Sequential
-from handloom.network_contents import Transform as RowTransform
+from handloom.network_contents import WritesRows
 from handloom.parameters import Array
 from handloom.predictions import OUTPUT_ACTIVATIONS, both_classes, warn_if_not_finite
 from handloom.rebuilding import check_network, check_transform
@@ -203,9 +203,7 @@ class Model(AdvisesOnNames):
         """The network; if its last layer is ``output_activation``, without that layer."""
         return self.network.without_activation(self.output_activation)
 
-    def logits(
-        self, inputs: npt.NDArray[np.generic], transform: RowTransform | None = None
-    ) -> Array:
+    def logits(self, inputs: npt.NDArray[np.generic], transform: WritesRows | None = None) -> Array:
         """Return the outputs of the network, shape (n, k), before the output activation.
 
         Parameters
