@@ -181,3 +181,20 @@ def test_a_network_knows_no_layer_by_name() -> None:
     names = {layer.__name__ for layer in LAYERS.values()}
     used = {node.id for node in ast.walk(modules()["network"]) if isinstance(node, ast.Name)}
     assert not used & names
+
+
+def test_private_attributes_of_estimators_are_used_by_estimators_alone() -> None:
+    pytest.importorskip("sklearn")
+    from handloom.estimators.base import NetworkEstimator
+
+    private = {name for name in vars(NetworkEstimator) if re.match("_[a-z]", name)}
+    for name, tree in modules().items():
+        if room(name) != "estimators":
+            attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+            used = {each.attr for each in attributes if ast.unparse(each.value) != "self"}
+            assert not used & private, name
+
+
+def test_attributes_that_may_be_absent_have_a_default_and_are_not_looked_up_by_text() -> None:
+    for name, path in paths().items():
+        assert not re.search(r"__dict__(\.get\(|\[)", path.read_text()), name

@@ -71,8 +71,10 @@ def test_several_quantiles_of_a_table_are_in_units_of_the_target(tmp_path: Path)
     metrics = evaluate(loaded, splits.test).quantiles
     assert metrics is not None
     assert 9e3 < metrics.predictions.mean() < 1.2e4
+    renamed = replace(loaded, class_names=("low", "high"))
+    assert (renamed.predict(frame) == loaded.predict(frame)).all()
     with pytest.raises(ModelError, match="do not fit the model's"):
-        replace(loaded, class_names=("fare, quantile 0.1", "high"))
+        replace(loaded, quantiles=None)
 
 
 def test_raw_rows_are_classified(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pandas as pd  # type: ignore[import-untyped]
 from benchmarks.measure import spent
 from benchmarks.tables.sources import Source
 from handloom import Model
+from handloom.predictions import both_classes
 
 EVERY = 5
 """The number of rows of which one is a new row, without its target."""
@@ -88,7 +89,8 @@ def agree(model: Model, new: Path, out: Path) -> bool:
     written = pd.read_csv(out).iloc[:, len(pd.read_csv(new, nrows=0).columns) :]
     if not model.predicts_classes:
         return bool(np.allclose(written, expected, rtol=1e-8, atol=0.0))
-    best = [model.class_names[index] for index in expected.argmax(axis=1)]
+    expected = both_classes(expected)
+    best = [model.classes[index] for index in expected.argmax(axis=1)]
     close = np.allclose(written.iloc[:, 1:], expected, rtol=1e-5, atol=0.0)
     return bool(close) and written["prediction"].astype(str).tolist() == best
 

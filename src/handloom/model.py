@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +35,12 @@ from handloom.errors import (
 )
 from handloom.files import MANIFEST, FileError, read_set, write_bytes, write_set
 from handloom.layers import Layer
-from handloom.losses.quantile import INFIX, quantiles_of
+from handloom.losses.quantile import Pinball, quantiles_in
 from handloom.markup import render, table
 from handloom.network import Sequential
-from handloom.network_contents import Transform as RowTransform
+from handloom.network_contents import WritesRows
 from handloom.parameters import Array
-from handloom.predictions import OUTPUT_ACTIVATIONS, warn_if_not_finite
+from handloom.predictions import OUTPUT_ACTIVATIONS, both_classes, warn_if_not_finite
 from handloom.rebuilding import check_network, check_transform
 from handloom.text import listed, printable
 
@@ -55,8 +55,17 @@ COLUMNS, IMAGE_STATISTICS = "columns.json", "image_statistics.safetensors"
 FILES = (DESCRIPTION, WEIGHTS, COLUMNS, IMAGE_STATISTICS)
 
 FIELDS = (
-    *("network", "transform", "class_names", "row_shape", "row_dtype", "trained_on"),
-    *("output_activation", "column_names", "binary_classes", "image_statistics"),
+    "network",
+    "transform",
+    "class_names",
+    "row_shape",
+    "row_dtype",
+    "trained_on",
+    "output_activation",
+    "column_names",
+    "binary_classes",
+    "image_statistics",
+    "quantiles",
 )
 """The fields of the description."""
 
@@ -107,11 +116,15 @@ class Model(AdvisesOnNames):
         Statistics of the training images for `predict_image`: framing, familiarity and fit.
     columns : Columns, optional
         The encoding of the columns of the training table, with which `predict` takes raw rows.
+    quantiles : tuple of float, length k, optional
+        The quantiles of one target that the outputs predict, in ascending order, if there are
+        several.
 
     Raises
     ------
     ConfigurationError
-        If the output activation or the dtype of rows is unknown.
+        If the output activation or the dtype of rows is unknown, or ``quantiles`` are not between 0
+        and 1 in ascending order.
     ModelError
         If the network ends in an output activation that differs from ``output_activation``.
     """
@@ -127,6 +140,7 @@ class Model(AdvisesOnNames):
     binary_classes: tuple[str, ...] | None = None
     image_statistics: ImageStatistics | None = None
     columns: Columns | None = None
+    quantiles: tuple[float, ...] | None = None
     _elsewhere: ClassVar[Mapping[str, str]] = MODEL
 
     if not TYPE_CHECKING:  # a type checker knows that it is not called
@@ -136,12 +150,13 @@ class Model(AdvisesOnNames):
             refuse_call(self)
 
     def __repr__(self) -> str:
-        count, kind = len(self.class_names), "classes" if self.predicts_classes else "outputs"
-        named = ", ".join(map(repr, self.class_names[:SHOWN_NAMES]))
-        more = ", ..." if count > SHOWN_NAMES else ""
+        names = self.classes or self.class_names
+        kind = "classes" if self.classes else "outputs" if len(names) > 1 else "output"
+        named = ", ".join(map(repr, names[:SHOWN_NAMES]))
+        more = ", ..." if len(names) > SHOWN_NAMES else ""
         return printable(
             f"Model({self.network.short}; {type(self.transform).__name__} of {self.row_dtype} "
-            f"{self.row_shape}; {self.output_activation} of {count} {kind}: {named}{more})"
+            f"{self.row_shape}; {self.output_activation} of {len(names)} {kind}: {named}{more})"
         )
 
     def __post_init__(self) -> None:
@@ -150,48 +165,45 @@ class Model(AdvisesOnNames):
         object.__setattr__(self, "class_names", names)
         object.__setattr__(self, "row_dtype", str(self.row_dtype))
         require_known("row_dtype", self.row_dtype, ROW_DTYPES)
+        if self.quantiles is not None:
+            object.__setattr__(self, "quantiles", Pinball(self.quantiles).quantiles)
         _ = self.before_loss  # refuses two output activations
         self._check_sizes()
 
     def _repr_html_(self) -> str:
         """Return inputs, outputs and layers of the model, as a notebook shows them."""
-        names, k = ", ".join(self.class_names[:MOST_NAMES]), len(self.class_names)
+        names = self.classes or self.class_names
+        shown, k = ", ".join(names[:MOST_NAMES]), len(names)
         more = f" and {k - MOST_NAMES:,} more" if k > MOST_NAMES else ""
         rows = [
             ["trained on", self.trained_on],
             ["rows", f"{self.row_dtype} of shape {self.row_shape}"],
             ["transform", shorten(str(self.transform), LONGEST_TRANSFORM, placeholder=" ...")],
-            ["classes" if self.predicts_classes else "outputs", f"{names}{more}"],
+            ["classes" if self.classes else "outputs", f"{shown}{more}"],
             ["output activation", self.output_activation],
         ]
         layers = self.network._repr_html_()  # markup already
         return f"<div>{render(table([], rows, type(self).__name__))}{layers}</div>"
 
     @property
-    def predicts_classes(self) -> bool:
-        """Whether predictions are probabilities of mutually exclusive classes."""
-        return "softmax" in (self.output_activation, self.network.output_activation)
+    def classes(self) -> tuple[str, ...]:
+        """The mutually exclusive classes, two of a single sigmoid; empty for other models."""
+        if self.binary_classes:
+            return self.binary_classes
+        softmax = "softmax" in (self.output_activation, self.network.output_activation)
+        return self.class_names if softmax else ()
 
     @property
-    def quantiles(self) -> tuple[float, ...] | None:
-        """The quantiles of one target that the outputs predict; None of any other model.
-
-        They are those of the names of the outputs, such as ``"price, quantile 0.1"``.
-        """
-        if self.output_activation != "sort" or not self.class_names:
-            return None
-        target = None if self.columns is None else self.columns.target
-        name = self.class_names[0].rpartition(INFIX)[0] if target is None else target.name
-        return quantiles_of(self.class_names, name)
+    def predicts_classes(self) -> bool:
+        """Whether the model predicts mutually exclusive classes; see `classes`."""
+        return bool(self.classes)
 
     @property
     def before_loss(self) -> Sequential:
         """The network; if its last layer is ``output_activation``, without that layer."""
         return self.network.without_activation(self.output_activation)
 
-    def logits(
-        self, inputs: npt.NDArray[np.generic], transform: RowTransform | None = None
-    ) -> Array:
+    def logits(self, inputs: npt.NDArray[np.generic], transform: WritesRows | None = None) -> Array:
         """Return the outputs of the network, shape (n, k), before the output activation.
 
         Parameters
@@ -333,16 +345,16 @@ class Model(AdvisesOnNames):
             pixels = prepare_photograph(source, self.row_shape, statistics.framing)
         else:
             pixels = read_photograph(source, self.row_shape, statistics.fit, invert=invert)
-        probabilities = self.predict(pixels[None])[0]
+        probabilities = both_classes(self.predict(pixels[None]))[0]
         best, known = int(probabilities.argmax()), statistics.familiarity
         prediction = ImagePrediction(
-            self.class_names[best],
+            self.classes[best],
             float(probabilities[best]),
             probabilities,
             pixels,
             None if known is None else known.is_familiar(pixels),
             prepared,
-            self.class_names,
+            self.classes,
         )
         if prediction.is_blank:
             warn(
@@ -360,7 +372,10 @@ class Model(AdvisesOnNames):
             If it predicts something else, or its rows have another shape or dtype.
         """
         if not self.predicts_classes:
-            raise ModelError("the model must predict classes, got a model of continuous targets")
+            raise ModelError(
+                "the model must predict mutually exclusive classes, got the outputs "
+                f"{listed(self.class_names)} with output_activation={self.output_activation!r}"
+            )
         if self.row_dtype != "uint8" or not takes_photographs(self.row_shape):
             raise ModelError(
                 f"the model must take uint8 images of shape (y, x) or (c, y, x) with 1, 3 or 4 "
@@ -442,7 +457,7 @@ class Model(AdvisesOnNames):
         from safetensors.numpy import save
 
         network, transform = self._checked_configs()
-        described = {
+        described: dict[str, object] = {
             "network": network,
             "transform": transform,
             "class_names": list(self.class_names),
@@ -454,6 +469,8 @@ class Model(AdvisesOnNames):
         }
         if self.binary_classes is not None:
             described["binary_classes"] = list(self.binary_classes)
+        if self.quantiles is not None:
+            described["quantiles"] = list(self.quantiles)
         files = {}
         if (statistics := self.image_statistics) is not None:
             described["image_statistics"] = statistics.to_config()
@@ -573,6 +590,7 @@ class Model(AdvisesOnNames):
                 str(described.get("output_activation", "softmax")),
                 _names(described.get("column_names")),
                 _names(described.get("binary_classes")),
+                quantiles=_quantiles(described),
             )
             if "image_statistics" in described:
                 extra = load(_content(files, IMAGE_STATISTICS))
@@ -618,6 +636,19 @@ class Model(AdvisesOnNames):
                 f"{len(self.binary_classes)} for {len(self.class_names)} outputs"
             )
 
+        self._check_quantiles()
+
+    def _check_quantiles(self) -> None:
+        """Check that there is a sorted output for each quantile."""
+        k = len(self.class_names)
+        if self.quantiles is None or (self.output_activation, len(self.quantiles)) == ("sort", k):
+            return
+        raise ModelError(
+            f"quantiles {listed(map(str, self.quantiles))} do not fit {k} outputs with "
+            f"output_activation={self.output_activation!r}, expected 'sort' and one quantile for "
+            "each output"
+        )
+
     def _check_columns(self, columns: Columns) -> None:
         """Check that the learned columns fit the rows and the outputs."""
         if self.row_shape != (len(columns.names),):
@@ -625,9 +656,11 @@ class Model(AdvisesOnNames):
                 f"columns that make {len(columns.names)} flat columns do not fit rows of shape "
                 f"{self.row_shape}"
             )
-        target, known = columns.target, self.binary_classes or self.class_names
-        if target is None or target.class_names == known or self.quantiles is not None:
+        target, known = columns.target, self.classes or self.class_names
+        if target is None or target.class_names == known:
             return
+        if self.quantiles is not None and target.task == "regression":
+            return  # of one target, by any names
         raise ModelError(
             f"columns whose target has the names {listed(target.class_names)} do not fit the "
             f"model's {listed(known)}"
@@ -692,6 +725,13 @@ def _content(files: Mapping[str, bytes], name: str) -> bytes:
 def _names(names: list[str] | None) -> tuple[str, ...] | None:
     """Return the names in a file; None if there are none."""
     return None if names is None else tuple(str(name) for name in names)
+
+
+def _quantiles(described: Mapping[str, Any]) -> tuple[float, ...] | None:
+    """Return the quantiles in a description; before they were a field, they were in the names."""
+    if "quantiles" not in described and described.get("output_activation") == "sort":
+        return quantiles_in([str(name) for name in described["class_names"]])
+    return described.get("quantiles")
 
 
 def _reshape_advice(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:

@@ -22,7 +22,7 @@ from handloom.layers.chain import Chain, coupled_rows
 from handloom.layers.configuration import layers_from_config
 from handloom.layers.names import as_layers
 from handloom.markup import render, table
-from handloom.network_contents import NetworkContents, Transform
+from handloom.network_contents import NetworkContents, WritesRows
 from handloom.operations import LayerOperation
 from handloom.parallel.partition import prediction_rows
 from handloom.parallel.pool import SERIAL, Pool
@@ -382,7 +382,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         """
         self._chain.backward(dy, need_dx=False)
 
-    def predict(self, x: object, transform: Transform | None = None, *, skip: int = 0) -> Array:
+    def predict(self, x: object, transform: WritesRows | None = None, *, skip: int = 0) -> Array:
         """Return the output of the last layer for each row, shape (n, k), batch by batch.
 
         The output of a network that ends in logits is logits; `handloom.Model.predict` applies the

@@ -15,7 +15,6 @@ from handloom.layers.chain import Chain
 from handloom.parameters import Array, NamedArrays, Parameters
 from handloom.secondary import warn
 
-# transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
 FIRST = 16
 """The number of rows of which one with a byte above 1 shows that bytes were not scaled."""
 
@@ -25,7 +24,8 @@ BYTES = (
 )
 """The warning about bytes that are passed to a network as they are."""
 
-Transform = Callable[[npt.NDArray[np.generic], Array], object]
+WritesRows = Callable[[npt.NDArray[np.generic], Array], object]
+"""``transform(rows, out)`` writes stored rows, preprocessed for a network, into flat rows."""
 
 
 class NetworkContents:
@@ -116,7 +116,7 @@ class NetworkContents:
         """Return the layers with their names."""
         return self._chain.named
 
-    def activations(self, x: object, transform: Transform | None = None) -> NamedArrays:
+    def activations(self, x: object, transform: WritesRows | None = None) -> NamedArrays:
         """Return the outputs of every layer for some rows, as they are in prediction.
 
         They are computed in evaluation mode: nothing is dropped, and normalization uses its running
@@ -150,7 +150,7 @@ class NetworkContents:
             outputs[name] = y.copy() if np.may_share_memory(y, before) else y
         return outputs
 
-    def as_rows(self, x: object, transform: Transform | None = None) -> Array:
+    def as_rows(self, x: object, transform: WritesRows | None = None) -> Array:
         """Return rows as the first layer takes them; arguments and errors are those above."""
         dtype, stored = self.parameters.dtype, convert_inputs(x, "x", scaled=transform is not None)
         self._check_rows(stored.rows, transform, stacklevel=4)
@@ -161,7 +161,7 @@ class NetworkContents:
         transform(rows, prepared.reshape(len(rows), -1))
         return prepared
 
-    def _check_rows(self, x: Array, transform: Transform | None, *, stacklevel: int) -> None:
+    def _check_rows(self, x: Array, transform: WritesRows | None, *, stacklevel: int) -> None:
         """Refuse a single row, and warn of bytes, which are not scaled without a transform."""
         if transform is None and x.shape == self.input_shape:
             raise ModelError(

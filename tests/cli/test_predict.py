@@ -12,10 +12,10 @@ from PIL import Image
 from tests.cli.conftest import Command
 from tests.helpers.terminal import captured
 
-from handloom import Model, Splits
+from handloom import Dense, Model, Sequential, Splits
 from handloom.cli.app import run
 from handloom.cli.images_to_predict import image_files
-from handloom.data import write_image_folders
+from handloom.data import Scale, write_image_folders
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"])
@@ -64,7 +64,25 @@ def test_a_model_of_numbers_names_no_classes(
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "image.png")
     ended = handloom("predict", tmp_path / "numbers", tmp_path / "image.png")
     assert ended.status != 0
-    assert "must predict classes, got a model of continuous targets" in ended.err
+    assert "must predict mutually exclusive classes, got the outputs" in ended.err
+
+
+def test_both_classes_of_a_single_output_are_in_the_table(
+    handloom: Command, tmp_path: Path
+) -> None:
+    network = Sequential([Dense(1)]).build((64,), seed=0)
+    network.parameters.vector[...] = 0.0
+    model = Model(
+        *(network, Scale(), ("yes",), (8, 8), "uint8"),
+        output_activation="sigmoid",
+        binary_classes=("no", "yes"),
+    )
+    model.save(tmp_path / "model")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "image.png")
+    ended = handloom("predict", tmp_path / "model", tmp_path / "image.png", "--as-is")
+    assert ended.status == 0, ended.err
+    assert "no 50.0%" in ended.out
+    assert "yes 50.0%" in ended.out
 
 
 def test_predict_names_an_image_that_is_none(

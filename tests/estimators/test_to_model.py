@@ -124,6 +124,14 @@ def test_a_single_class_is_no_model(how: str) -> None:
         made.to_model()
 
 
+def test_weights_without_a_fit_are_no_model() -> None:
+    fitted, made = regressor(max_iter=3, tol=1e9, n_iter_no_change=1).fit(X, Y), regressor()
+    made.coefs_, made.intercepts_ = fitted.coefs_, fitted.intercepts_
+    assert made.predict(X).shape == (90,)
+    with pytest.raises(ModelError, match="MLPRegressor has weights that were assigned without a"):
+        made.to_model()
+
+
 def test_another_output_activation_is_refused_in_a_model() -> None:
     made = regressor(tol=1.0, max_iter=20).fit(X, Y)
     made.out_activation_ = "exp"

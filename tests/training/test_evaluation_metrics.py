@@ -191,7 +191,7 @@ def test_data_that_do_not_belong_to_the_model_are_refused() -> None:
     with pytest.raises(ModelError, match=r"several quantiles .* one continuous target, got 2"):
         evaluate(quantiles, Dataset(ROWS.inputs, np.ones((len(ROWS), 2))))
     with pytest.raises(ModelError, match=r"several quantiles .* handloom\.Pinball\(quantile\)"):
-        evaluate(replace(quantiles, class_names=("low", "high")), ROWS)  # which quantiles?
+        evaluate(replace(quantiles, quantiles=None), ROWS)  # which quantiles?
     assert evaluate(model(ROWS, Pinball(0.9), epochs=1), ROWS).regression is not None
 
 

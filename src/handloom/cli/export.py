@@ -213,6 +213,6 @@ def _input_of(model: Model, *, onnx: bool) -> str:
 
 def _output_of(model: Model, outputs: Sequence[str]) -> str:
     """Return the outputs of an exported file, such as ``"probabilities (n, 2): no, yes"``."""
-    names = model.binary_classes or model.class_names
+    names = model.classes or model.class_names
     shape = row_shape((len(model.class_names),))
     return f"{', '.join(outputs)} {shape}: {listed(names, SHOWN_NAMES)}"

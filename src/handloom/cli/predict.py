@@ -123,7 +123,7 @@ def predict(
         require_folder_of("--preview", preview)
     model = load_model(run)
     _check_takes_images(model, run, images[0])
-    top = min(require_count("--top", top), len(model.class_names))
+    top = min(require_count("--top", top), len(model.classes))
     files, problems = image_files(images)
     for problem in problems:
         note(f"error: {problem}")
@@ -132,7 +132,7 @@ def predict(
         pictures = [_with_caption(each) for each in predicted]
         if not no_preview:
             _show_first(pictures)
-        _show(_title(run, model, predicted), model, predicted, top)
+        _show(_title(run, model, predicted), predicted, top)
         if preview is not None:
             write_contact_sheet(preview, pictures)
             note(f"wrote {preview}")
@@ -197,13 +197,13 @@ def _title(run: Path, model: Model, predicted: list[Predicted]) -> str:
     return f"{run}, trained on {model.trained_on}; {done}"
 
 
-def _show(title: str, model: Model, predicted: list[Predicted], top: int) -> None:
+def _show(title: str, predicted: list[Predicted], top: int) -> None:
     """Show the table of the most probable classes."""
     unfamiliar = [each.file for each in predicted if each.prediction.familiar is False]
     rows = []
     for file, prediction in predicted:
         order = np.argsort(-prediction.probabilities, kind="stable")[:top]
-        classes = [f"{model.class_names[k]} {prediction.probabilities[k]:.1%}" for k in order]
+        classes = [f"{prediction.class_names[k]} {prediction.probabilities[k]:.1%}" for k in order]
         remark = [UNFAMILIAR if prediction.familiar is False else ""] if unfamiliar else []
         rows.append((file.path, *classes, *remark))
     columns = ["image", *(f"{rank}." for rank in range(1, top + 1)), *([""] * bool(unfamiliar))]

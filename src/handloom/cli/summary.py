@@ -36,8 +36,8 @@ def summary(run: Run) -> None:
 
 
 def _outputs(model: Model) -> str:
-    kind = "classes" if model.predicts_classes or model.binary_classes else "outputs"
-    return f"{kind}: {', '.join(model.binary_classes or model.class_names)}"
+    kind = "classes" if model.classes else "outputs"
+    return f"{kind}: {', '.join(model.classes or model.class_names)}"
 
 
 def show_columns(columns: Columns) -> None:

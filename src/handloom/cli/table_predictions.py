@@ -83,9 +83,9 @@ def predict_table(
         raise ConfigurationError(
             "--positive says whose probability --threshold is about: add --threshold"
         )
-    classes = _classes(model)
     limit = _Limit(
-        checked_threshold(threshold, binary=len(classes) == 2), checked_positive(positive, classes)
+        checked_threshold(threshold, binary=len(model.classes) == 2),
+        checked_positive(positive, model.classes),
     )
     mark = None if model.columns is None else model.columns.decimal_mark
     table = open_file(path, decimal_mark=mark, tell=note)
@@ -102,7 +102,7 @@ def predict_table(
 
 def _show_first(title: str, model: Model, values: Array, limit: _Limit) -> None:
     """Show rows with their predictions, and the probabilities of the most probable classes."""
-    classes = _classes(model)
+    classes = model.classes
     cells = list(_cells(model, values, limit))
     heads = ["prediction"] if classes else _outputs(model)
     if 0 < len(classes) <= FEW_CLASSES:
@@ -124,9 +124,8 @@ def _leading(shares: Sequence[str], classes: Sequence[str]) -> list[str]:
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns of predictions, which differ from those of the table."""
-    classes = _classes(model)
-    added = ["prediction"] if classes else _outputs(model)
-    added += [f"probability of {name}" for name in classes]
+    added = ["prediction"] if model.classes else _outputs(model)
+    added += [f"probability of {name}" for name in model.classes]
     return tuple(name if name not in names else f"{name} (handloom)" for name in added)
 
 
@@ -163,7 +162,7 @@ def _records(
 
 def _cells(model: Model, values: Array, limit: _Limit) -> Iterator[list[str]]:
     """Yield the cells of the predictions of each row."""
-    names = _classes(model)
+    names = model.classes
     if not names:
         for row in values:
             yield [f"{value:.9g}" for value in row]
@@ -172,11 +171,6 @@ def _cells(model: Model, values: Array, limit: _Limit) -> Iterator[list[str]]:
     predicted = limit.predicted(values) if len(names) == 2 else values.argmax(axis=1)
     for row, best in zip(values, predicted, strict=True):
         yield [harmless(names[best]), *(f"{value:.6g}" for value in row)]
-
-
-def _classes(model: Model) -> tuple[str, ...]:
-    """Return the names of the classes; none of a regression."""
-    return model.class_names if model.predicts_classes else model.binary_classes or ()
 
 
 def _texts(column: Column) -> list[str]:

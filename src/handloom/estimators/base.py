@@ -47,6 +47,7 @@ from handloom.estimators.validation import (
 from handloom.estimators.warn import warn
 from handloom.in_use import in_use
 from handloom.losses import output_activation_of
+from handloom.losses.quantile import quantiles_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.parameters import Array
@@ -68,6 +69,9 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
 
     _parameter_constraints: ClassVar[dict[str, list[Any] | str]] = {}
     _continuous_targets: ClassVar[bool] = False
+    _task: Task | None = None
+    """The task of the last fit; None without one, also if a caller assigns weights."""
+    _state: FitState | None = None
 
     batch_size: int | str
     backend: str
@@ -225,30 +229,21 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         X, y = check_rows(
             self, call.X, call.y, continuous=self._continuous_targets, reset=not continued
         )
-        earlier: Task | None = self.__dict__.get("_task") if continued else None
+        earlier = self._task if continued else None
         if earlier is not None:
             self._require_own_activation(earlier, "where a fit continues from another")
         task = self._task_for(y, call, earlier)
         random = check_random_state(self.random_state)
-        if isinstance(X, RawRows):  # its flat rows are known once training rows are chosen
-            own = np.float64 if self.solver == "lbfgs" else np.float32
-            sample, held_out = self._samples(call, task, X, y, np.dtype(own), random)
-            name = target_names(call.y, 1)
-            target = None if name is None else task.table_target(*name)
-            self._learn_columns(sample.inputs, target, continued=continued)
-            sample = sample.encoded(self.columns_)
-            held_out = None if held_out is None else held_out.encoded(self.columns_)
-            network = self._network_for(sample.inputs, task, random, continued=continued)
+        if isinstance(X, RawRows):
+            make = self._network_and_samples_of_raw_rows
         else:
-            self._learn_columns(None, None, continued=continued)
-            network = self._network_for(X, task, random, continued=continued)
-            dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
-            sample, held_out = self._samples(call, task, X, y, dtype, random)
+            make = self._network_and_samples
+        network, sample, held_out = make(call, task, X, y, random, continued=continued)
         if call.has_validation_data and held_out is not None and not call.incremental:
             warn_of_other_scale(sample, held_out)  # a batch may hold rows of one kind
             if self._continuous_targets:
                 warn_of_other_targets(sample, held_out)
-        state: FitState | None = self.__dict__.get("_state") if continued else None
+        state = self._state if continued else None
         if state is None:
             state = FitState(seed=int(random.randint(2**31 - 1)))
         elif not call.incremental:
@@ -262,9 +257,47 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             state,
             continued,
             self._column_names(),
-            self.__dict__.get("columns_"),
+            self._columns,
             self._scorer(network, task, weighted=weighted),
         )
+
+    def _network_and_samples(
+        self,
+        call: FitCall,
+        task: Task,
+        X: Any,
+        y: Any,
+        random: np.random.RandomState,
+        *,
+        continued: bool,
+    ) -> tuple[Sequential, Sample, Sample | None]:
+        """Return the network, the training sample and the validation sample of flat rows."""
+        self._learn_columns(None, None, continued=continued)
+        # scikit-learn draws in this order too: the weights, then the held-out rows
+        network = self._network_for(X, task, random, continued=continued)
+        dtype = np.dtype(np.float64) if self.solver == "lbfgs" else network.parameters.dtype
+        return network, *self._samples(call, task, X, y, dtype, random)
+
+    def _network_and_samples_of_raw_rows(
+        self,
+        call: FitCall,
+        task: Task,
+        X: RawRows,
+        y: Any,
+        random: np.random.RandomState,
+        *,
+        continued: bool,
+    ) -> tuple[Sequential, Sample, Sample | None]:
+        """Return the same of raw rows, whose columns are learned from the training sample alone."""
+        dtype = np.dtype(np.float64 if self.solver == "lbfgs" else np.float32)
+        sample, held_out = self._samples(call, task, X, y, dtype, random)
+        name = target_names(call.y, 1)
+        target = None if name is None else task.table_target(*name)
+        self._learn_columns(sample.inputs, target, continued=continued)
+        sample = sample.encoded(self.columns_)
+        held_out = None if held_out is None else held_out.encoded(self.columns_)
+        network = self._network_for(sample.inputs, task, random, continued=continued)
+        return network, sample, held_out
 
     def _network_for(
         self, X: Any, task: Task, random: np.random.RandomState, *, continued: bool
@@ -408,10 +441,10 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             If the estimator is not fitted.
         ModelError
             If a model would not predict as the estimator does: with a single class, with
-            ``out_activation_`` set to another than that of the loss, or after a diverged fit.
+            ``out_activation_`` set to another than that of the loss, after a diverged fit, or with
+            weights that were assigned without a fit.
         """
-        check_is_fitted(self)
-        task: Task = self.__dict__["_task"]
+        task = task_of(self)
         if task.single_class is not None:
             raise ModelError(
                 f"a classifier of a single class, {task.single_class!r}, has no model: it predicts "
@@ -419,23 +452,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
             )
         self._require_own_activation(task, "in a model")
         _require_finite(self._network_in_use(), "to make a model")
-        return self._as_model(name)
-
-    def _as_model(self, name: str = "unnamed") -> Model:
-        """Return the network as a model, whatever ``out_activation_`` is."""
-        network, task = self._network_in_use(), self.__dict__["_task"]
-        return Model(
-            network,
-            AsFloat(),
-            task.output_names,
-            network.input_shape,
-            str(network.parameters.dtype),
-            name,
-            output_activation_of(task.loss(), network.output_activation),
-            self._column_names(),
-            task.binary_classes,
-            columns=self.__dict__.get("columns_"),
-        )
+        return model_of(self, name)
 
     def _logits(self, X: Any) -> Array:
         """Return the logits of rows, shape (n, k).
@@ -450,8 +467,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         refuse_masks_and_times("X", X)
         X = self._flat_rows(X, network.parameters.dtype)
         _require_finite(network, "to predict or score")
-        task: Task | None = self.__dict__.get("_task")  # weights that a caller set have none
-        return predict_logits(network, X, task.loss() if task else None)
+        return predict_logits(network, X, self._task.loss() if self._task else None)
 
     def _require_own_activation(self, task: Task, where: str) -> None:
         """Refuse an output activation that a caller has set, in place of that of the loss."""
@@ -472,7 +488,7 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
     def _network_in_use(self) -> Sequential:
         """Return the fitted network, with the arrays that a caller assigned to it, if any."""
         network = self._architecture().network_of(self.__dict__)
-        if network is not self.__dict__.get("network_"):
+        if network is not getattr(self, "network_", None):
             self._hold(network)
         return network
 
@@ -501,6 +517,50 @@ class NetworkEstimator(RawColumnsMixin, CallbackSupportMixin, BaseEstimator):  #
         for name in ("allow_nan", "categorical", "string"):
             setattr(tags.input_tags, name, raw)
         return tags
+
+
+def task_of(estimator: NetworkEstimator) -> Task:
+    """Return the task of the last fit of an estimator.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    ModelError
+        If its weights were assigned without a fit.
+    """
+    check_is_fitted(estimator)
+    if estimator._task is None:
+        raise ModelError(
+            f"{type(estimator).__name__} has weights that were assigned without a fit, so the "
+            "names of its outputs are unknown: fit it"
+        )
+    return estimator._task
+
+
+def model_of(estimator: NetworkEstimator, name: str = "unnamed") -> Model:
+    """Return the network of an estimator as a model, whatever its ``out_activation_`` is.
+
+    Raises
+    ------
+    NotFittedError, ModelError
+        As `task_of`.
+    """
+    task, network = task_of(estimator), estimator._network_in_use()
+    loss = task.loss()
+    return Model(
+        network,
+        AsFloat(),
+        task.output_names,
+        network.input_shape,
+        str(network.parameters.dtype),
+        name,
+        output_activation_of(loss, network.output_activation),
+        estimator._column_names(),
+        task.binary_classes,
+        columns=estimator._columns,
+        quantiles=quantiles_of(loss),
+    )
 
 
 def _require_finite(network: Sequential, purpose: str) -> None:

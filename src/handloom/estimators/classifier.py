@@ -106,7 +106,7 @@ class Classifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         # weights that a caller assigned have no classes
-        return super().__sklearn_is_fitted__() and hasattr(self, "_task")
+        return super().__sklearn_is_fitted__() and self._task is not None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -17,6 +17,12 @@ class RawColumnsMixin:
     categorical_features: Any
     categorical_encoding: str
     columns_: Columns
+    _column_options: ColumnOptions | None = None
+
+    @property
+    def _columns(self) -> Columns | None:
+        """The columns of raw rows; None without ``categorical_features``."""
+        return getattr(self, "columns_", None)
 
     def _learn_columns(
         self, rows: RawRows | None, target: TableTarget | None, *, continued: bool
@@ -24,7 +30,7 @@ class RawColumnsMixin:
         """Set ``columns_`` to the encoding learned from raw rows; a continued fit keeps it."""
         options = None if rows is None else ColumnOptions.of(self, rows.names)
         if continued:
-            if options != self.__dict__.get("_column_options"):
+            if options != self._column_options:
                 raise ValueError(
                     "'categorical_features' and 'categorical_encoding' must be as in the fit that "
                     "is continued (warm_start=True, or partial_fit): fit a new estimator, or set "
@@ -38,21 +44,18 @@ class RawColumnsMixin:
 
     def _column_names(self) -> tuple[str, ...] | None:
         """Return the names of the columns of flat rows, if they have names."""
-        columns: Columns | None = self.__dict__.get("columns_")
-        if columns is not None:
-            return columns.names
-        named = self.__dict__.get("feature_names_in_")
+        if self._columns is not None:
+            return self._columns.names
+        named = getattr(self, "feature_names_in_", None)
         return None if named is None else tuple(named.tolist())
 
     @property
     def _embedded(self) -> Mapping[int, int]:
         """The columns of indices, each with the number of its categories."""
-        columns: Columns | None = self.__dict__.get("columns_")
-        return {} if columns is None else columns.embedded
+        return {} if self._columns is None else self._columns.embedded
 
     def _flat_rows(self, X: Any, dtype: Any) -> Any:
         """Return checked rows to predict, shape (n, d): an array, or a CSR matrix."""
-        columns: Columns | None = self.__dict__.get("columns_")
-        if columns is None:
+        if self._columns is None:
             return validate_data(self, X, accept_sparse="csr", dtype=dtype, reset=False)
-        return raw_rows(self, X, reset=False).encoded(columns)
+        return raw_rows(self, X, reset=False).encoded(self._columns)

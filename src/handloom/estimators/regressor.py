@@ -19,6 +19,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     """An estimator that predicts one continuous target per row, or several."""
 
     _continuous_targets: ClassVar[bool] = True
+    _task: Regression | None = None
 
     loss: str | Loss
     quantile: float | Sequence[float] | None
@@ -101,8 +102,7 @@ class Regressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
 
     def _task_of(self, targets: int) -> Regression:
         """Return the task of the fit, or, for weights that a caller assigned, of the parameters."""
-        task: Regression | None = self.__dict__.get("_task")
-        return task or Regression(targets, self.loss, quantile=self.quantile)
+        return self._task or Regression(targets, self.loss, quantile=self.quantile)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -12,6 +12,9 @@ from handloom.estimators import (
     NetworkClassifier,
     NetworkRegressor,
 )
+from handloom.estimators.base import model_of, task_of
+from handloom.estimators.classification import Classification
+from handloom.estimators.labels import Labels
 from handloom.estimators.outputs import OUTPUT_ACTIVATIONS
 from handloom.interop.onnx.graph import Graph
 from handloom.interop.onnx.layers import add_layers
@@ -95,11 +98,18 @@ def _check(estimator: Any) -> None:
         )
     if not np.isfinite(estimator.network_.parameters.values).all():
         raise ModelError(f"{name} has weights that are not finite: its fit diverged")
-    if len(getattr(estimator, "classes_", (0, 1))) < 2 and not estimator._task.labels.multilabel:
+    if len(getattr(estimator, "classes_", (0, 1))) < 2 and not _labels(estimator).multilabel:
         raise ModelError(
             f"{name} was fitted with the single class {str(estimator.classes_[0])!r}, so there is "
             "nothing to predict: fit it with rows of at least two classes"
         )
+
+
+def _labels(classifier: Any) -> Labels:
+    """Return the labels of the task of a fitted classifier."""
+    task = task_of(classifier)
+    assert isinstance(task, Classification)
+    return task.labels
 
 
 def _set_classifier_types(operator: Any) -> None:
@@ -109,7 +119,7 @@ def _set_classifier_types(operator: Any) -> None:
     estimator, (_, probabilities) = operator.raw_operator, operator.outputs
     rows, outputs = operator.inputs[0].get_first_dimension(), len(estimator.classes_)
     text = _classes(operator.scope_inst, estimator).dtype == object
-    shape = [rows, outputs] if estimator._task.labels.multilabel else [rows]
+    shape = [rows, outputs] if _labels(estimator).multilabel else [rows]
     operator.outputs[0].set_type((StringTensorType if text else Int64TensorType)(shape))
     own, declared = _number_type(operator), type(probabilities.type)
     probabilities.set_type((declared if declared in _floats() else own)([rows, outputs]))
@@ -149,11 +159,11 @@ def _floats() -> dict[Any, type]:
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add the nodes of a classifier."""
-    estimator, labels = operator.raw_operator, operator.raw_operator._task.labels
+    estimator, labels = operator.raw_operator, _labels(operator.raw_operator)
     graph, logits = _logits(scope, operator, container)
     outputs = _activated(graph, logits, estimator)
     # logits decide, and the outputs of another activation that a caller has set
-    own = estimator.out_activation_ == estimator._task.output_activation
+    own = estimator.out_activation_ == task_of(estimator).output_activation
     deciding, threshold = (logits, 0.0) if own else (outputs, 0.5)
     if labels.uses_sigmoid:
         limit = graph.constant("threshold", threshold)
@@ -206,7 +216,7 @@ def _logits(scope: Any, operator: Any, container: Any) -> tuple[Graph, str]:
     graph, x = Graph(dtype, container.target_opset, f"{prefix}."), source.full_name
     if type(source.type) not in _floats():
         x = graph.cast(x, dtype, name="numbers")
-    network = operator.raw_operator._as_model().before_loss
+    network = model_of(operator.raw_operator).before_loss
     return graph, add_layers(graph, network.named_layers(), x, network.input_shape)
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import nan
 from typing import Any
 
 import numpy as np
 
 from handloom.errors import ConfigurationError, DataError, require_numeric
-from handloom.losses.base import Targets
+from handloom.losses.base import Loss, Targets
 from handloom.losses.outputs import OutputLoss
 from handloom.operations import ErrorLoss
 from handloom.parameters import Array
@@ -17,23 +16,23 @@ INFIX = ", quantile "
 """The text between the name of the target and the quantile in the name of an output."""
 
 
-def quantiles_of(output_names: Sequence[str], target_name: str) -> tuple[float, ...] | None:
-    """Return the quantiles that `Pinball.output_names` named; None if other names are among them.
+def quantiles_of(loss: Loss) -> tuple[float, ...] | None:
+    """Return the quantiles of a loss of several; None of any other loss."""
+    if isinstance(loss, Pinball) and loss.output_activation == "sort":
+        return loss.quantiles
+    return None
 
-    Parameters
-    ----------
-    output_names : sequence of str
-        Such as ``"price, quantile 0.1"``.
-    target_name : str
-        The name of the target, ``"price"``.
-    """
-    start, quantiles = f"{target_name}{INFIX}", []
-    for name in output_names:
-        try:
-            quantiles.append(float(name.removeprefix(start)) if name.startswith(start) else nan)
-        except ValueError:
-            return None
-    return tuple(quantiles) if all(0.0 < each < 1.0 for each in quantiles) else None
+
+def quantiles_in(output_names: Sequence[str]) -> tuple[float, ...] | None:
+    """Return the quantiles that `Pinball.output_names` named; None if there are other names."""
+    parts = [name.rpartition(INFIX) for name in output_names]
+    starts = {target + infix for target, infix, _ in parts}
+    if len(starts) != 1 or "" in starts:
+        return None
+    try:
+        return Pinball([float(quantile) for _, _, quantile in parts]).quantiles
+    except ValueError:
+        return None
 
 
 class Pinball(OutputLoss):

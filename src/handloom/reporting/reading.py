@@ -154,7 +154,7 @@ def _require_same(
     if recorded is not None and recorded.get("rows") == own["rows"] and recorded != own:
         raise DataError(f"{_OTHER} {run.name}: its training rows have another fingerprint")
     if model is not None:
-        if test.class_names != (model.binary_classes or model.class_names):
+        if test.class_names != (model.classes or model.class_names):
             raise DataError(f"{_OTHER} {run.name}: it has other classes")
         if test.input_shape != model.row_shape:
             raise DataError(f"{_OTHER} {run.name}: its rows have another shape")

@@ -84,16 +84,15 @@ class ReportedRun:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The names of the classes; empty if they are unknown."""
+        """The names of the classes or outputs; empty if they are unknown."""
         if self.model is not None:
-            return self.model.binary_classes or self.model.class_names
+            return self.model.classes or self.model.class_names
         return () if self.test is None else self.test.class_names
 
     @property
     def classifies(self) -> bool:
         """Whether predictions are probabilities of classes."""
-        model = self.model
-        return model is not None and (model.predicts_classes or model.binary_classes is not None)
+        return self.model is not None and self.model.predicts_classes
 
     def classifies_images(self) -> bool:
         """Return whether it predicts the classes of images."""

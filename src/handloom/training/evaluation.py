@@ -212,7 +212,7 @@ def evaluate(
 
 def check_kind(model: Model, data: Dataset) -> None:
     """Check that a model predicts the kind of targets that the dataset has, and the same names."""
-    if data.has_classes != bool(model.predicts_classes or model.binary_classes):
+    if data.has_classes != model.predicts_classes:
         own, other, hint = "classes", "continuous targets", ""
         if data.has_classes:
             own, other = other, own
@@ -232,7 +232,7 @@ def check_kind(model: Model, data: Dataset) -> None:
             "only predictions of one class a row, or of continuous targets, are evaluated: compare "
             "several labels, model.predict(data.inputs) > 0.5, with data.targets"
         )
-    known = model.binary_classes or model.class_names
+    known = model.classes or model.class_names
     if not data.has_classes and len(known) == len(data.class_names) == 1:
         return
     if data.class_names != known:

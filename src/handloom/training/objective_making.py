@@ -10,6 +10,7 @@ from handloom.data.dataset import Dataset
 from handloom.data.transforms import Transform, transform_for
 from handloom.losses import Loss, output_activation_of, output_names_of
 from handloom.losses.base import RowLoss
+from handloom.losses.quantile import quantiles_of
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.operations import Arrays, LayerOperation
@@ -63,6 +64,7 @@ def model_for(
         output_activation_of(loss, network.output_activation),
         train.column_names,
         columns=train.columns,
+        quantiles=quantiles_of(loss),
     )
 
 

@@ -46,9 +46,7 @@ def column_named(columns: Sequence[InputColumn], name: object) -> InputColumn:
 
 def output_names(model: Model) -> tuple[str, ...]:
     """Return the names of the columns of `outputs_in_units`."""
-    if model.binary_classes is not None:
-        return model.binary_classes
-    names = model.class_names
+    names = model.classes or model.class_names
     if model.output_activation == "sigmoid" and len(names) == 1:
         return f"not {names[0]}", names[0]
     return names

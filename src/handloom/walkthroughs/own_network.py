@@ -9,7 +9,7 @@ from handloom.errors import ConfigurationError, ModelError, require_instance, re
 from handloom.losses import Loss, SoftmaxCrossEntropy
 from handloom.losses.base import output_activation_of
 from handloom.network import Sequential
-from handloom.network_contents import Transform
+from handloom.network_contents import WritesRows
 from handloom.optimizers import SGD, Optimizer
 from handloom.parameters import Array
 from handloom.randomness import Purpose, Stream
@@ -27,7 +27,7 @@ def walkthrough(
     optimizer: Optimizer | str | None = None,
     loss: Loss | str | None = None,
     learning_rate: float = 0.1,
-    transform: Transform | None = None,
+    transform: WritesRows | None = None,
     seed: int = 0,
 ) -> Walkthrough:
     """Explain one training step of a network, array by array.

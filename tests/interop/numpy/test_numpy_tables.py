@@ -118,7 +118,7 @@ def test_a_regression_is_in_the_units_of_its_target(tmp_path: Path, scaling: Sca
 
 def test_quantiles_are_sorted_and_in_the_units_of_the_target(tmp_path: Path) -> None:
     outputs = ("price, quantile 0.1", "price, quantile 0.9")
-    model = table_model(PRICE, "sort", class_names=outputs)
+    model = table_model(PRICE, "sort", class_names=outputs, quantiles=(0.1, 0.9))
     assert handloom.to_numpy(model, tmp_path / "price.py").largest_difference == 0.0
 
 

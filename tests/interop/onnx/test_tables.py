@@ -138,10 +138,12 @@ def test_a_regression_is_in_the_units_of_its_target(scaling: str, tmp_path: Path
 
 def test_quantiles_are_sorted_and_restored(tmp_path: Path) -> None:
     names = ("rent, quantile 0.1", "rent, quantile 0.5", "rent, quantile 0.9")
-    own = model(dataset("rent", scaling="log"), names, output_activation="sort")
+    kind: Any = {"output_activation": "sort", "quantiles": (0.1, 0.5, 0.9)}
+    own = model(dataset("rent", scaling="log"), names, **kind)
     check(own, tmp_path / "rent.onnx")
     actual = outputs(tmp_path / "rent.onnx", feeds(own, flats()))
     assert (np.diff(actual, axis=1) >= 0.0).all()
+    assert from_onnx(tmp_path / "rent.onnx").quantiles == own.quantiles
 
 
 def test_inputs_are_the_raw_columns_and_nothing_else(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from handloom.interop.models import scaled_target
 from handloom.interop.numpy import file_functions
 from handloom.interop.numpy.forward import ADVICE, Forward
 from handloom.interop.numpy.weights import weights_source
-from handloom.interop.source.description import classes_of, description, output_of
+from handloom.interop.source.description import description, output_of
 from handloom.interop.source.functions import source_of
 from handloom.interop.source.module_names import import_line
 from handloom.interop.source.outputs import names_source, restored
@@ -92,7 +92,7 @@ def _docstring(model: Model, name: str, figures: Mapping[str, float] | None) -> 
 
 def _example(model: Model, name: str) -> list[str]:
     """Return example code that uses the file."""
-    result = "probabilities" if classes_of(model) else "predictions"
+    result = "probabilities" if model.classes else "predictions"
     imported, own = import_line(name)
     lines = [imported, ""]
     if model.columns is not None:
@@ -104,7 +104,7 @@ def _example(model: Model, name: str) -> list[str]:
             f"    rows = list(csv.DictReader(file{delimiter}))",
         ]
     lines.append(f"{result} = {own}.predict(rows)  # shape (n, {len(model.class_names)})")
-    if classes_of(model):
+    if model.classes:
         lines.append(f"names = {own}.classify(rows)  # the most probable class of each row")
     return lines
 
@@ -182,7 +182,7 @@ def _prediction(model: Model, forward: Forward) -> list[str]:
     parts.append("\n".join(predict))
     if model.binary_classes:
         parts.append("\n".join(CLASSIFY_TWO))
-    elif classes_of(model):
+    elif model.classes:
         parts.append("\n".join(CLASSIFY))
     return parts
 

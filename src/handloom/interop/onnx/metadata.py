@@ -41,7 +41,7 @@ def metadata_of(model: Model, dtype: npt.DTypeLike) -> dict[str, str]:
     config["network"]["dtype"] = str(np.dtype(dtype))
     files[DESCRIPTION] = json.dumps(config, allow_nan=False).encode()
     arrays = {name: array.astype(dtype) for name, array in model.network.parameters.weights.items()}
-    names = model.binary_classes or model.class_names
+    names = model.classes or model.class_names
     kind = "class_names" if predictions_name(model) == "probabilities" else "output_names"
     return {
         kind: json.dumps(list(names)),

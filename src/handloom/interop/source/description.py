@@ -47,8 +47,7 @@ def _facts(model: Model, figures: Mapping[str, float]) -> list[str]:
     if columns:
         facts["columns"] = _names(columns)
     facts["output"] = output_of(model)
-    classes = classes_of(model)
-    facts["classes" if classes else "outputs"] = _names(classes or model.class_names)
+    facts["classes" if model.classes else "outputs"] = _names(model.classes or model.class_names)
     facts["arithmetic"] = dtype
     facts.update({name: f"{value:.4g}" for name, value in figures.items()})
     facts["written by"] = f"Handloom {__version__}"
@@ -56,17 +55,12 @@ def _facts(model: Model, figures: Mapping[str, float]) -> list[str]:
     return [f"{f'{name}:':<{width}}{value}" for name, value in facts.items()]
 
 
-def classes_of(model: Model) -> tuple[str, ...]:
-    """Return the names of the mutually exclusive classes; empty if there are none."""
-    return model.binary_classes or (model.class_names if model.predicts_classes else ())
-
-
 def output_of(model: Model) -> str:
     """Return a description of the model's predictions, for people."""
     if model.binary_classes:
         return f"the probability of {printable(model.binary_classes[1])!r}"
     if model.predicts_classes:
-        return f"probabilities of {len(model.class_names)} classes (softmax)"
+        return f"probabilities of {len(model.classes)} classes (softmax)"
     if "sigmoid" in (model.output_activation, model.network.output_activation):
         return f"{len(model.class_names)} independent probabilities (sigmoid)"
     return {

@@ -1,15 +1,14 @@
 """The source of the lines after the network: the names of its outputs, and their units."""
 
 from handloom.data.table_target import TableTarget
-from handloom.interop.source.description import classes_of
 from handloom.interop.source.text import literal, sequence
 from handloom.model import Model
 
 
 def names_source(model: Model) -> str:
     """Return the line, or lines, that define ``CLASSES`` or, if there are none, ``OUTPUTS``."""
-    classes = classes_of(model)
-    return sequence(classes or model.class_names, "CLASSES = " if classes else "OUTPUTS = ")
+    start = "CLASSES = " if model.classes else "OUTPUTS = "
+    return sequence(model.classes or model.class_names, start)
 
 
 def restored(target: TableTarget, outputs: str, exp: str) -> str:

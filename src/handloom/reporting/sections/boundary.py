@@ -184,7 +184,7 @@ def _controls(last: int) -> Element:
 def _legend(plane: Plane, frames: Sequence[Floats]) -> Node:
     """Return a sample of each class, or of some values."""
     if plane.classes:
-        names = plane.model.binary_classes or plane.model.class_names
+        names = plane.model.classes
         samples = [_sample(name, label, class_=class_of(label)) for label, name in enumerate(names)]
     elif len(plane.axes) == 2:
         ends = plane.value_range(frames)

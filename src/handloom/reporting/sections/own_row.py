@@ -52,7 +52,7 @@ def own_row(run: ReportedRun) -> Section | Omission | None:
         return Section("row", TITLE, [element("p", sentence), still])
     fields = fields_of(model, run.test if run.train is None else run.train)
     target = None if model.columns is None else model.columns.target
-    outputs = run.class_names if run.classifies else model.class_names
+    outputs = run.class_names
     labels = row_labels(run.test, [each.index for each in rows])
     data = {
         "network": network,
@@ -88,7 +88,7 @@ def _still(run: ReportedRun, model: Model, rows: list[FilledRow]) -> Node:
     assert run.test is not None
     shown = rows[:: max(1, len(rows) // SHOWN)][:SHOWN]
     data = run.test.take(np.array([each.index for each in shown]))
-    names = run.class_names if run.classifies else model.class_names
+    names = run.class_names
     predicted = predicted_texts(model, names, data, classes=run.classifies)
     target = None if model.columns is None else model.columns.target
     outputs = names if not run.classifies else ("class",) if target is None else (target.name,)
