@@ -193,7 +193,7 @@ def evaluate(
     if views:
         require_channels_first(data)
     logits = _logits(model, data, View())
-    warn_if_not_finite(logits, stacklevel=3)
+    warn_if_not_finite(logits)
     of_views = None
     evaluation = partial(
         _evaluation,
@@ -271,7 +271,7 @@ def _continuous(model: Model, data: Dataset, views: tuple[View, ...]) -> Array:
     if views:
         raise ConfigurationError("views are for predictions of classes, got a regression")
     outputs = _held(partial(model.before_loss.predict, data.inputs, model.transform))
-    warn_if_not_finite(outputs, stacklevel=5)
+    warn_if_not_finite(outputs)
     with np.errstate(over="ignore", invalid="ignore"):
         return OUTPUT_ACTIVATIONS[model.output_activation](outputs)
 
