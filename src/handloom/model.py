@@ -55,8 +55,16 @@ COLUMNS, IMAGE_STATISTICS = "columns.json", "image_statistics.safetensors"
 FILES = (DESCRIPTION, WEIGHTS, COLUMNS, IMAGE_STATISTICS)
 
 FIELDS = (
-    *("network", "transform", "class_names", "row_shape", "row_dtype", "trained_on"),
-    *("output_activation", "column_names", "binary_classes", "image_statistics"),
+    "network",
+    "transform",
+    "class_names",
+    "row_shape",
+    "row_dtype",
+    "trained_on",
+    "output_activation",
+    "column_names",
+    "binary_classes",
+    "image_statistics",
 )
 """The fields of the description."""
 

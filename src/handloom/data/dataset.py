@@ -233,11 +233,11 @@ class Dataset(AdvisesOnNames):
         """
         options = TableOptions(
             target,
-            task,
-            drop,
-            categorical,
-            embed,
-            drop_missing_targets,
+            task=task,
+            embed=embed,
+            categorical=categorical,
+            drop=drop,
+            drop_missing_targets=drop_missing_targets,
             target_scaling=target_scaling,
             positive=positive,
         )
@@ -294,7 +294,12 @@ class Dataset(AdvisesOnNames):
             rows = checked_rows(rows, len(self))
         inputs, targets = select_rows(self.inputs, rows), self.targets[rows]
         return Dataset(
-            *(inputs, targets, self.class_names, self.name, self.column_names, self.fit),
+            inputs,
+            targets,
+            class_names=self.class_names,
+            name=self.name,
+            column_names=self.column_names,
+            fit=self.fit,
             columns=self.columns,
             row_numbers=None if self.row_numbers is None else self.row_numbers[rows],
         )
