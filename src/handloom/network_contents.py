@@ -16,7 +16,7 @@ from handloom.parameters import Array, NamedArrays, Parameters
 from handloom.secondary import warn
 
 # transform(rows, out) writes stored rows, preprocessed for a network, into a buffer of flat rows
-FIRST = 16
+CHECKED_ROWS = 16
 """The number of rows of which one with a byte above 1 shows that bytes were not scaled."""
 
 BYTES = (
@@ -169,7 +169,7 @@ class NetworkContents:
             )
         fits = transform is None and x.shape[1:] == self.input_shape
         values = fits and x.dtype == np.uint8 and not self._chain.index_columns
-        if values and (x[:FIRST] > 1).any():
+        if values and (x[:CHECKED_ROWS] > 1).any():
             warn(BYTES)
 
     def _as_input(self, x: npt.ArrayLike) -> Array:
