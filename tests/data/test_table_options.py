@@ -31,7 +31,7 @@ def test_options_are_the_same_from_json() -> None:
 
 def test_columns_to_drop_and_categories_cannot_be_swapped_by_their_order() -> None:
     with pytest.raises(TypeError, match="positional"):
-        TableOptions("y", "regression", ["a"], ["b"])  # type: ignore[misc]
+        TableOptions("y", "regression", ["a"], ["b"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

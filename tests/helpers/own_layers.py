@@ -99,7 +99,7 @@ class Normalize(Layer):
             raise ModelError("normalize: a batch needs two rows")
         centered = x - x.mean(axis=0)
         deviation = np.sqrt((centered**2).mean(axis=0) + 1e-5)
-        y = centered / deviation
+        y: Array = centered / deviation
         self._save_for_backward(y, training, deviation)
         return y.copy()
 
