@@ -86,3 +86,8 @@ def test_a_warning_is_ignored_by_the_module_of_its_line_and_given_once_there() -
             network.as_rows(BYTES)
         network.as_rows(BYTES)
     assert len(caught) == 2
+
+
+def test_code_without_a_module_gets_warnings_too() -> None:
+    with pytest.warns(UserWarning, match="x has bytes"):
+        exec("network.as_rows(rows)", {"network": trainer().network, "rows": BYTES})

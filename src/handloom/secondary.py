@@ -132,7 +132,7 @@ def warn(message: str, category: type[Warning] = UserWarning, *, module: str | N
         category,
         frame.f_code.co_filename,
         frame.f_lineno,
-        module=module or frame.f_globals.get("__name__"),
+        module=module or frame.f_globals.get("__name__") or "<string>",  # None would warn nobody
         registry=frame.f_globals.setdefault("__warningregistry__", {}),
     )
     show(message, issue)
