@@ -31,8 +31,10 @@ ROOMS = [
     ["fused"],
     ["parallel", "reductions"],
     ["operations", "initializers", "schedules", "metrics", "locks", "in_use"],
-    ["arguments", "elsewhere", "randomness", "files", "environment", "secondary", "charts"],
-    ["errors", "file_systems", "_version", "markup"],
+    ["arguments", "elsewhere", "randomness", "files", "environment", "charts"],
+    ["file_systems"],
+    ["secondary"],
+    ["errors", "_version", "markup"],
     ["text", "compilation"],
 ]
 """From the top: a room may import those below it, and its own files."""

@@ -21,7 +21,6 @@ are the same to the bit only for the same backend, on one kind of machine.
 
 import copy
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
@@ -38,6 +37,7 @@ from handloom.operations import Array, LayerOperation, StepArrays, StepOperation
 from handloom.parallel.partition import LANES
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parallel.threads import Threads
+from handloom.secondary import warn
 
 Definition = TypeVar("Definition", bound=Callable[..., object])
 
@@ -453,7 +453,7 @@ def _cannot_work(reason: str) -> str:
 def _warn_of_numpy(reason: str) -> str:
     """Warn that NumPy runs in place of compiled code, once; return the message."""
     message = f"NumPy runs in place of compiled code: {reason}"
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    warn(message, RuntimeWarning)
     return message
 
 

@@ -4,8 +4,9 @@ import errno
 import os
 import stat
 import sys
-import warnings
 from pathlib import Path
+
+from handloom.secondary import warn
 
 UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 """The errors of a file system that has no locks, or cannot flush."""
@@ -107,4 +108,4 @@ def _warn(call: str, descriptor: int, rest: str) -> None:
     key = (call, os.fstat(descriptor).st_dev)
     if key not in _warned:
         _warned.add(key)
-        warnings.warn(f"this file system cannot {call} files ({rest}", stacklevel=4)
+        warn(f"this file system cannot {call} files ({rest}")

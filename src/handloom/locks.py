@@ -5,13 +5,12 @@ The system releases the lock when the process ends.
 
 import errno
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from handloom import file_systems
+from handloom import file_systems, secondary
 from handloom.files import FileError, new_folder
 
 LOCK = ".lock"
@@ -79,7 +78,7 @@ class HeldFolder:
         self, folder: Path, *, lock: bool = True, warn: Callable[[str], None] | None = None
     ) -> None:
         self._handles: list[_Handle] = []
-        self._locks, self._warn = lock, warn or _warning
+        self._locks, self._warn = lock, warn or secondary.warn
         self._open(folder)
 
     def _open(self, folder: Path) -> None:
@@ -258,7 +257,3 @@ def _owner(path: Path) -> str:
     except OSError:
         return ""
     return f" (process {text})" if text.isdigit() else ""
-
-
-def _warning(text: str) -> None:
-    warnings.warn(text, stacklevel=4)

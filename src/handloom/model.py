@@ -295,7 +295,7 @@ class Model(AdvisesOnNames):
         self.check_rows(rows)
         with np.errstate(over="ignore", invalid="ignore"):  # a warning of our own says more
             outputs = self.before_loss.predict(rows, self.transform)
-            warn_if_not_finite(outputs, stacklevel=4)
+            warn_if_not_finite(outputs)
             return OUTPUT_ACTIVATIONS[self.output_activation](outputs, out=outputs)
 
     def predict_image(

@@ -410,7 +410,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         """
         dtype = self.parameters.dtype
         x = convert_inputs(x, "x", scaled=transform is not None).rows
-        self._check_rows(x, transform, stacklevel=3)
+        self._check_rows(x, transform)
         rows_at_once = prediction_rows(self.largest_activation)
         if len(x) <= rows_at_once and transform is None:
             return self.forward(x[:])  # of rows on demand, an array

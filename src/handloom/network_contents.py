@@ -15,7 +15,7 @@ from handloom.layers.chain import Chain
 from handloom.parameters import Array, NamedArrays, Parameters
 from handloom.secondary import warn
 
-FIRST = 16
+CHECKED_ROWS = 16
 """The number of rows of which one with a byte above 1 shows that bytes were not scaled."""
 
 BYTES = (
@@ -153,7 +153,7 @@ class NetworkContents:
     def as_rows(self, x: object, transform: WritesRows | None = None) -> Array:
         """Return rows as the first layer takes them; arguments and errors are those above."""
         dtype, stored = self.parameters.dtype, convert_inputs(x, "x", scaled=transform is not None)
-        self._check_rows(stored.rows, transform, stacklevel=4)
+        self._check_rows(stored.rows, transform)
         rows = stored.rows[:]  # of rows on demand, an array
         if transform is None:
             return self._as_input(rows)
@@ -161,7 +161,7 @@ class NetworkContents:
         transform(rows, prepared.reshape(len(rows), -1))
         return prepared
 
-    def _check_rows(self, x: Array, transform: WritesRows | None, *, stacklevel: int) -> None:
+    def _check_rows(self, x: Array, transform: WritesRows | None) -> None:
         """Refuse a single row, and warn of bytes, which are not scaled without a transform."""
         if transform is None and x.shape == self.input_shape:
             raise ModelError(
@@ -169,8 +169,8 @@ class NetworkContents:
             )
         fits = transform is None and x.shape[1:] == self.input_shape
         values = fits and x.dtype == np.uint8 and not self._chain.index_columns
-        if values and (x[:FIRST] > 1).any():
-            warn(BYTES, stacklevel=stacklevel)
+        if values and (x[:CHECKED_ROWS] > 1).any():
+            warn(BYTES)
 
     def _as_input(self, x: npt.ArrayLike) -> Array:
         """Return rows in the network's dtype; refuse those of another shape."""

@@ -1,6 +1,5 @@
 """Predictions: from the outputs of a network; a warning if these are not finite."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from handloom.errors import DivergenceWarning
 from handloom.layers import sigmoid, softmax
 from handloom.parameters import Array
+from handloom.secondary import warn
 
 Floating = TypeVar("Floating", bound=np.floating)
 
@@ -44,15 +44,14 @@ OUTPUT_ACTIVATIONS: Mapping[str, Callable[..., Array]] = {
 """Functions from a network's outputs (logits, logarithms, values or quantiles) to predictions."""
 
 
-def warn_if_not_finite(outputs: Array, *, stacklevel: int) -> None:
+def warn_if_not_finite(outputs: Array) -> None:
     """Warn of rows whose outputs, shape (n, k), are not finite."""
     if np.isfinite(outputs).all():
         return
     bad = np.flatnonzero(~np.isfinite(outputs).all(axis=1))
-    warnings.warn(
+    warn(
         f"the outputs of the network are not finite for {len(bad):,} of {len(outputs):,} rows, the "
         f"first is row {bad[0]}: their inputs are much larger than those of the training, or its "
         f"weights are too large",
         DivergenceWarning,
-        stacklevel=stacklevel,
     )

@@ -15,6 +15,12 @@ from handloom.text import printable
 
 CLOSED = "the stream is closed"
 
+PASSED_OVER = ("handloom.", "contextlib.", "sklearn.callback.")
+"""The modules between a warning and the line that called the library: its own, and wrappers.
+
+Context managers wrap calls within the library, and callbacks of scikit-learn wrap a fit.
+"""
+
 STANDARD_ERROR = 2
 """The number of the file."""
 
@@ -95,20 +101,41 @@ def report(message: str) -> None:
     No exception of the warnings' filters, hooks or streams passes.
     """
     try:
-        warn(message, stacklevel=3)
+        warn(message)
     except Exception:
         say(message)
 
 
-def warn(message: str, category: type[Warning] = UserWarning, *, stacklevel: int = 1) -> None:
-    """Issue a warning; if it cannot be printed on standard error, print it on standard output.
+def warn(message: str, category: type[Warning] = UserWarning, *, module: str | None = None) -> None:
+    """Warn at the line that called the library, through however many of its functions.
+
+    A warning that cannot be printed on standard error is printed on standard output.
+
+    Parameters
+    ----------
+    message : str
+    category : type of Warning
+    module : str, optional
+        The module that filters may name; by default that of the line.
 
     Raises
     ------
     Warning
         The warning itself, where a filter makes it an error.
     """
-    show(message, partial(warnings.warn, message, category, stacklevel + 2))
+    frame = sys._getframe(1)
+    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith(PASSED_OVER):
+        frame = frame.f_back
+    issue = partial(
+        warnings.warn_explicit,
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=module or frame.f_globals.get("__name__") or "<string>",  # None would warn nobody
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
+    show(message, issue)
 
 
 def show(message: str, issue: Callable[[], None]) -> None:

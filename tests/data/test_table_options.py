@@ -8,7 +8,16 @@ from handloom.data.table_options import TableOptions, data_options_from_json
 
 
 def test_options_are_the_same_from_json() -> None:
-    options = TableOptions("y", "regression", ("a",), ["b"], True, True, 0.3, 5)
+    options = TableOptions(
+        "y",
+        task="regression",
+        drop=("a",),
+        categorical=["b"],
+        embed=True,
+        drop_missing_targets=True,
+        test=0.3,
+        seed=5,
+    )
     assert options.to_json() == {
         **{"target": "y", "task": "regression", "drop": ["a"], "categorical": ["b"]},
         **{"embed": True, "drop_missing_targets": True, "test": 0.3, "seed": 5},
@@ -18,6 +27,11 @@ def test_options_are_the_same_from_json() -> None:
     for each in (options, scaled, TableOptions("y"), TableOptions("y", image_shape=(3, 4))):
         assert data_options_from_json(each.to_json()) == each
     assert data_options_from_json({"size": 8}) == ImageOptions(size=8)
+
+
+def test_columns_to_drop_and_categories_cannot_be_swapped_by_their_order() -> None:
+    with pytest.raises(TypeError, match="positional"):
+        TableOptions("y", "regression", ["a"], ["b"])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

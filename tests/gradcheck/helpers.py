@@ -43,7 +43,7 @@ class MaskOfTheWrongArray(ReLU):
 class StaleCache(ReLU):
     def forward(self, x: Array, *, training: bool = False, rng: Rng = None) -> Array:
         if self._saved is None:
-            self._saved = x
+            self._save_for_backward(x, training)
         return np.maximum(x, 0.0)
 
 
@@ -100,7 +100,8 @@ class ForgottenGain(Scale):
 
 class ForgottenProjection(Normalize):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        return np.asarray((dy - dy.mean(axis=0)) / self._deviation)
+        _, deviation = self._saved_arrays()
+        return np.asarray((dy - dy.mean(axis=0)) / deviation)
 
 
 class AnotherMask(Drop):

@@ -75,9 +75,8 @@ class MaxPool(Layer):
         n, c, height, width = x.shape
         windows = x.reshape(n, c, height // 2, 2, width // 2, 2).swapaxes(3, 4)
         windows = windows.reshape(n, c, height // 2, width // 2, 4)
-        if training:
-            self._saved = (windows == windows.max(axis=-1, keepdims=True)) * np.ones(4, x.dtype)
-            self._saved /= self._saved.sum(axis=-1, keepdims=True)
+        largest = (windows == windows.max(axis=-1, keepdims=True)) * np.ones(4, x.dtype)
+        self._save_for_backward(largest / largest.sum(axis=-1, keepdims=True), training)
         return np.asarray(windows.max(axis=-1))
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
@@ -99,14 +98,15 @@ class Normalize(Layer):
         if len(x) < 2:
             raise ModelError("normalize: a batch needs two rows")
         centered = x - x.mean(axis=0)
-        self._deviation = np.sqrt((centered**2).mean(axis=0) + 1e-5)
-        self._saved = centered / self._deviation
-        return self._saved.copy()
+        deviation = np.sqrt((centered**2).mean(axis=0) + 1e-5)
+        y: Array = centered / deviation
+        self._save_for_backward(y, training, deviation)
+        return y.copy()
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        y = self._saved_array()
+        y, deviation = self._saved_arrays()
         along = y * (dy * y).mean(axis=0)
-        return (dy - dy.mean(axis=0) - along) / self._deviation if need_dx else None
+        return (dy - dy.mean(axis=0) - along) / deviation if need_dx else None
 
 
 class Drop(Layer):
@@ -119,7 +119,8 @@ class Drop(Layer):
         if not training:
             return x * 1
         assert rng is not None
-        self._saved = mask = np.where(rng.random(x.shape) < 0.5, 2.0, 0.0).astype(x.dtype)
+        mask = np.where(rng.random(x.shape) < 0.5, 2.0, 0.0).astype(x.dtype)
+        self._save_for_backward(mask, training)
         return x * mask
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:

@@ -169,7 +169,7 @@ def test_what_is_kept_for_backward_is_the_input_itself() -> None:
     layer, x = Conv2D(2, 3), draw(4, 1, 6, 6)
     build([layer], x.shape[1:], dtype=np.float64)
     layer.forward(x, training=True)
-    assert layer._saved is x
+    assert layer._saved_array() is x
 
 
 def test_without_biases_there_are_none() -> None:

@@ -36,6 +36,26 @@ def test_backward_without_a_training_pass_is_refused(case: Case) -> None:
         layer.backward(y)
 
 
+def test_a_replica_shares_no_memory_of_a_training_pass(case: Case) -> None:
+    layer = case.make()
+    build([layer], case.x.shape[1:], dtype=np.float64)
+    before = vars(layer.replica())
+    layer.forward(case.x, training=True, rng=np.random.default_rng(0))
+    after, own = vars(layer.replica()), vars(layer)
+    assert after.keys() == before.keys()
+    assert not [name for name in after if after[name] is own.get(name) is not before[name]]
+
+
+def test_a_layer_that_is_bound_anew_has_no_memory_of_a_training_pass(case: Case) -> None:
+    layer = case.make()
+    build([layer], case.x.shape[1:], dtype=np.float64)
+    names = vars(layer).keys() - {"_saved"}
+    layer.forward(case.x, training=True, rng=np.random.default_rng(0))
+    layer.bind(layer.weights, layer.gradients)
+    assert layer._saved is None
+    assert vars(layer).keys() - {"_saved"} == names
+
+
 def test_dense_is_x_times_w_plus_b() -> None:
     dense = Dense(2)
     build([dense], (3,), dtype=np.float64)

@@ -201,7 +201,7 @@ class SharesWithReplicas(Scale):
         return x * self.weights["gain"] + self.weights["shift"]
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        self._saved = self.shared["x"]
+        self._save_for_backward(self.shared["x"], True)
         return super().backward(dy, need_dx=need_dx)
 
 

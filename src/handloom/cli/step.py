@@ -11,7 +11,7 @@ from handloom.walkthroughs.equations import Part, number
 from handloom.walkthroughs.step import tiny_settings, walk
 
 
-@options_from(tiny_settings(), *("optimizer", "momentum", "learning_rate", "l1", "l2", "seed"))
+@options_from(tiny_settings(), "optimizer", "momentum", "learning_rate", "l1", "l2", "seed")
 def step(
     steps: Annotated[int, typer.Option(help="The number of training steps.")] = 1,
     **values: Any,

@@ -40,7 +40,12 @@ from handloom.training import RunFolder
 from handloom.training.triggers import FORMS
 
 WITH_BOTH = (
-    *("checkpoint_every", "data", "report", "distributed", "tensorboard", "mlflow"),
+    "checkpoint_every",
+    "data",
+    "report",
+    "distributed",
+    "tensorboard",
+    "mlflow",
     *OPTIONS,
     *TABLE_OPTIONS,
 )

@@ -20,7 +20,7 @@ from handloom.errors import (
 
 Kind = Literal["number", "category", "boolean"]
 
-MISSING, UNSEEN, FIRST = 0, 1, 2
+MISSING, UNSEEN, FIRST_CATEGORY = 0, 1, 2
 """The indices of an embedded column: of missing values, of unseen ones, of the first category."""
 
 
@@ -99,7 +99,7 @@ class ColumnEncoding:
 
     @cached_property
     def _index(self) -> TextIndex:
-        return TextIndex(self.categories, FIRST)
+        return TextIndex(self.categories, FIRST_CATEGORY)
 
     def indices(self, cells: Cells) -> npt.NDArray[np.int64]:
         """Return the index of the category of each row, 0 if it is missing and 1 if unseen.
@@ -131,7 +131,7 @@ class ColumnEncoding:
                 out[:, 0] = indices
                 return
             out[:, : len(self.categories)] = indices[:, None] == np.arange(
-                FIRST, FIRST + len(self.categories)
+                FIRST_CATEGORY, FIRST_CATEGORY + len(self.categories)
             )
         elif self.scale:
             with np.errstate(over="ignore"):  # infinity is refused with the name of the column

@@ -11,6 +11,7 @@ from handloom.data.columns import Columns, require_same_columns
 from handloom.data.conversion import convert_inputs, describe_not_finite
 from handloom.data.formats.image_options import Fit
 from handloom.data.formats.joined_rows import JoinedRows
+from handloom.data.hold_out import held_out_rows
 from handloom.data.mapped_rows import is_mapped
 from handloom.data.notes import warn
 from handloom.data.preview import preview, size
@@ -232,11 +233,11 @@ class Dataset(AdvisesOnNames):
         """
         options = TableOptions(
             target,
-            task,
-            drop,
-            categorical,
-            embed,
-            drop_missing_targets,
+            task=task,
+            embed=embed,
+            categorical=categorical,
+            drop=drop,
+            drop_missing_targets=drop_missing_targets,
             target_scaling=target_scaling,
             positive=positive,
         )
@@ -293,7 +294,12 @@ class Dataset(AdvisesOnNames):
             rows = checked_rows(rows, len(self))
         inputs, targets = select_rows(self.inputs, rows), self.targets[rows]
         return Dataset(
-            *(inputs, targets, self.class_names, self.name, self.column_names, self.fit),
+            inputs,
+            targets,
+            class_names=self.class_names,
+            name=self.name,
+            column_names=self.column_names,
+            fit=self.fit,
             columns=self.columns,
             row_numbers=None if self.row_numbers is None else self.row_numbers[rows],
         )
@@ -331,26 +337,17 @@ class Dataset(AdvisesOnNames):
         """
         require_number("the fraction to hold out", fraction, minimum=0.0, exclusive=True)
         require_fraction("the fraction to hold out", fraction)
-        generator = stream.at(Purpose.SPLIT).generator()
-        held_out = np.zeros(len(self), dtype=bool)
-        for stratum, rows in self._strata():
-            if len(rows) == 1:
-                raise DataError(
-                    f"{stratum} must have at least 2 rows to be split, got a single row"
-                )
-            if len(rows):
-                size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
-                held_out[generator.permutation(rows)[:size]] = True
+        strata = self.targets if self.has_classes else np.zeros(len(self), np.int64)
+        self._require_no_single_row(strata)
+        held_out = held_out_rows(strata, np.ones(len(self), bool), fraction, stream)
         return self.take(np.flatnonzero(~held_out)), self.take(np.flatnonzero(held_out))
 
-    def _strata(self) -> list[tuple[str, npt.NDArray[np.int64]]]:
-        """Return the rows of each class or, for continuous targets, all rows."""
-        if not self.has_classes:
-            return [("the dataset", np.arange(len(self)))]
-        return [
-            (f"class {name!r}", np.flatnonzero(self.targets == label))
-            for label, name in enumerate(self.class_names)
-        ]
+    def _require_no_single_row(self, strata: npt.NDArray[np.int64]) -> None:
+        """Refuse a class or, for continuous targets, a dataset of a single row."""
+        single = np.flatnonzero(np.bincount(strata) == 1)
+        if len(single):
+            name = f"class {self.class_names[single[0]]!r}" if self.has_classes else "the dataset"
+            raise DataError(f"{name} must have at least 2 rows to be split, got a single row")
 
 
 def require_channels_first(data: Dataset) -> None:

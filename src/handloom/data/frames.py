@@ -17,8 +17,12 @@ from handloom.errors import DataError
 FRAMES = ("pandas.DataFrame", "polars.DataFrame", "pyarrow.Table", "pyarrow.RecordBatch")
 
 SERIES = (
-    *("pandas.Series", "pandas.Index", "pandas.api.extensions.ExtensionArray"),
-    *("polars.Series", "pyarrow.Array", "pyarrow.ChunkedArray"),
+    "pandas.Series",
+    "pandas.Index",
+    "pandas.api.extensions.ExtensionArray",
+    "polars.Series",
+    "pyarrow.Array",
+    "pyarrow.ChunkedArray",
 )
 
 NUMERIC = "biuf"

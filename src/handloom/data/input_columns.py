@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.errors import DataError
 
@@ -91,7 +91,7 @@ class InputColumn:
         if encoding.embedded:
             return own[:, 0].astype(np.int64)
         each = own[:, : len(encoding.categories)]
-        indices = np.where(each.any(axis=1), each.argmax(axis=1) + FIRST, UNSEEN)
+        indices = np.where(each.any(axis=1), each.argmax(axis=1) + FIRST_CATEGORY, UNSEEN)
         if encoding.missing:
             indices[own[:, -1] == 1.0] = MISSING
         return indices
@@ -119,7 +119,7 @@ class InputColumn:
         assert self.encoding is not None
         if index == UNSEEN:
             return UNSEEN_TEXT if self.may_be_missing else UNSEEN_OR_MISSING
-        return "" if index == MISSING else self.encoding.categories[index - FIRST]
+        return "" if index == MISSING else self.encoding.categories[index - FIRST_CATEGORY]
 
     def with_number(self, rows: Rows, value: float) -> Rows:
         """Return a copy of flat rows in which the column has a number everywhere."""
@@ -138,8 +138,8 @@ class InputColumn:
         copied[:, self.flat] = 0.0
         if encoding.embedded:
             copied[:, self.start] = index
-        elif index >= FIRST:
-            copied[:, self.start + index - FIRST] = 1.0
+        elif index >= FIRST_CATEGORY:
+            copied[:, self.start + index - FIRST_CATEGORY] = 1.0
         return copied if index != MISSING else self.without_value(copied)
 
     def without_value(self, rows: Rows) -> Rows:

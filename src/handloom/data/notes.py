@@ -1,9 +1,8 @@
 """Notes about data: remarks for the user about how it was read."""
 
-import inspect
-import warnings
 from collections.abc import Callable
 
+from handloom import secondary
 from handloom.errors import DataWarning
 
 Tell = Callable[[str], None]
@@ -12,7 +11,4 @@ Tell = Callable[[str], None]
 
 def warn(note: str) -> None:
     """Issue a note as a `DataWarning`, at the line that called the library."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("handloom."):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(note, DataWarning, stacklevel=max(2, level))
+    secondary.warn(note, DataWarning)

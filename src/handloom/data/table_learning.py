@@ -13,15 +13,14 @@ from handloom.data.cells import cells_of
 from handloom.data.column_learning import learn_inputs
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.columns import Columns, Remarks
+from handloom.data.hold_out import Mask, held_out_rows
 from handloom.data.notes import Tell
 from handloom.data.row_store import RowStore
 from handloom.data.table import Chunk, Table, require_columns
 from handloom.data.table_options import TableOptions
 from handloom.data.table_target import FILL, Task, learn_target, learn_task, rescaled
 from handloom.errors import ConfigurationError, DataError, require_instance
-from handloom.randomness import Purpose, Stream
-
-Mask = npt.NDArray[np.bool_]
+from handloom.randomness import Stream
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,7 @@ def choose_test_rows(target: TargetCells, fraction: float, seed: int, where: str
     DataError
         If no row would be in either part.
     """
-    generator = Stream(seed).at(Purpose.SPLIT).generator()
-    test = np.zeros(len(target.kept), bool)
-    for stratum in np.unique(target.strata[target.kept]):
-        rows = np.flatnonzero(target.kept & (target.strata == stratum))
-        if len(rows) > 1:
-            size = min(max(1, round(fraction * len(rows))), len(rows) - 1)
-            test[generator.permutation(rows)[:size]] = True
+    test = held_out_rows(target.strata, target.kept, fraction, Stream(seed))
     if not test.any():
         several = " of one class, got one of each" if target.strata.any() else ", got one"
         raise DataError(f"{where}a table to be split must have at least 2 rows{several}")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, Self, get_args
 
 from handloom.data.formats.image_options import MAX_SIDE, ImageOptions
@@ -58,6 +58,7 @@ class TableOptions:
     """
 
     target: str
+    _: KW_ONLY
     task: Task | None = None
     drop: Sequence[str] = ()
     categorical: Sequence[str] = ()

@@ -55,8 +55,11 @@ from handloom.training.history import checked_number
 from handloom.training.interrupts import deliver
 
 CURVES = (
-    *("loss_curve_", "best_loss_", "validation_scores_"),
-    *("validation_loss_curve_", "best_validation_score_"),
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "validation_loss_curve_",
+    "best_validation_score_",
 )
 """The fitted attributes of a fit by steps."""
 

@@ -86,8 +86,10 @@ def check_rows(
 
 
 RAW = (
-    *("could not convert string to float", "arrays of bytes/strings"),
-    *("Input X contains NaN", "'NAType'"),  # NaN, and NA of pandas
+    "could not convert string to float",
+    "arrays of bytes/strings",
+    "Input X contains NaN",
+    "'NAType'",  # NA of pandas
 )
 """Parts of scikit-learn's errors on texts and missing values."""
 

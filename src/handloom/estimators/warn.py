@@ -1,16 +1,9 @@
 """Warnings of the estimators, which filters written for scikit-learn's perceptrons silence."""
 
-import sys
-import warnings
-from functools import partial
-
-from handloom.secondary import show
+from handloom import secondary
 
 MODULE = "sklearn.neural_network._multilayer_perceptron"
 """The module of scikit-learn that warns in the same words; filters may name it."""
-
-OWN = ("handloom.", "sklearn.callback.")
-"""The modules of the frames of a fit; scikit-learn's callbacks wrap it."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -19,16 +12,4 @@ def warn(message: str, category: type[Warning]) -> None:
     So ``warnings.filterwarnings("ignore", module="sklearn")`` applies, as does a filter by
     category.
     """
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith(OWN) and frame.f_back:
-        frame = frame.f_back
-    issue = partial(
-        warnings.warn_explicit,
-        message,
-        category,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        module=MODULE,
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
-    )
-    show(message, issue)
+    secondary.warn(message, category, module=MODULE)

@@ -19,8 +19,16 @@ EXPLANATIONS = {
 }
 #: The columns of the printed table.
 COLUMNS = (
-    *("array", "shape", "|analytic|", "|numeric|", "error"),
-    *("worst entry", "analytic", "numeric", "kinks", "verdict"),
+    "array",
+    "shape",
+    "|analytic|",
+    "|numeric|",
+    "error",
+    "worst entry",
+    "analytic",
+    "numeric",
+    "kinks",
+    "verdict",
 )
 
 

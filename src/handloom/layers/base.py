@@ -118,7 +118,7 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
         self.weights: Mapping[str, Array] = NamedArrays()
         self.gradients: Mapping[str, Array] = NamedArrays()
         self._buffers: dict[str, npt.NDArray[np.generic]] | None = None
-        self._saved: Array | None = None
+        self._saved: tuple[Any, ...] | None = None
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Return the specs of this layer's arrays, from the shape of one input row.
@@ -387,18 +387,29 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
             buffer = self._buffers[name] = np.empty(shape, dtype)
         return buffer[: shape[0]]  # type: ignore[return-value]
 
-    def _save_for_backward(self, array: Array, training: bool) -> None:
-        """Save an array for `backward`, if ``training`` is True; `_saved_array` returns it.
+    def _save_for_backward(self, array: Array, training: bool, *others: Any) -> None:
+        """Save an array, and others, for `backward`, if ``training`` is True.
 
-        Use it instead of an attribute of your own: a replica drops the saved array, and so does
-        `bind`, so that `backward` never runs on the rows of another network. Only a reference is
-        kept.
+        `_saved_array` returns the array, `_saved_arrays` all of them. Use it instead of attributes
+        of your own: a replica drops the saved arrays, and so does `bind`, so that `backward` never
+        runs on the rows of another network. Only references are kept.
         """
         if training:
-            self._saved = array
+            self._saved = (array, *others)
 
     def _saved_array(self) -> Array:
-        """Return the array that the last training pass saved.
+        """Return the array that the last training pass saved; of several, the first.
+
+        Raises
+        ------
+        ModelError
+            If there was no training pass.
+        """
+        array: Array = self._saved_arrays()[0]
+        return array
+
+    def _saved_arrays(self) -> tuple[Any, ...]:
+        """Return all that the last training pass saved, in the order of `_save_for_backward`.
 
         Raises
         ------

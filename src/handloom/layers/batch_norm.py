@@ -102,8 +102,6 @@ class BatchNorm(Layer):
         if ghost_batch is not None:  # else None, the default of `Layer`
             self.ghost_batch = require_count("ghost_batch", ghost_batch, minimum=2)
         self._collected: dict[str, Array] = {}
-        # of each group: its rows, mu, 1 / sigma
-        self._group_statistics: list[tuple[slice, Array, Array]] = []
 
     def declare(self, input_shape: tuple[int, ...]) -> dict[str, ParameterSpec]:
         """Declare scale, shift and running statistics, of shape (d,) or (c,).
@@ -151,7 +149,7 @@ class BatchNorm(Layer):
     def bind(self, weights: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Set the arrays, and drop the statistics of passes before; see `Layer.bind`."""
         super().bind(weights, gradients)
-        self._collected, self._group_statistics = {}, []
+        self._collected = {}
 
     def set_backend(self, backend: Backend) -> None:
         """Store the backend's versions of the functions below the class; NumPy's by default."""
@@ -163,7 +161,7 @@ class BatchNorm(Layer):
     def replica(self, backend: Backend = NUMPY, pool: Pool = SERIAL) -> Self:
         """Return a copy for a lane, without collected statistics."""
         replica = super().replica(backend, pool)
-        replica._collected, replica._group_statistics = {}, []
+        replica._collected = {}
         return replica
 
     def forward(
@@ -189,13 +187,13 @@ class BatchNorm(Layer):
             mean, variance = self.weights["running_mean"], self.weights["running_variance"]
             self._normalize(features, mean, self._inverse_deviation(variance), out)
             return y
-        self._save_for_backward(x, training)
-        self._group_statistics = []
+        group_statistics = []  # of each group: its rows, mu, 1 / sigma
         for group in self._groups(len(x), len(features)):
             mean, variance = self._statistics(features[group])
             inverse = self._inverse_deviation(variance)
             self._normalize(features[group], mean, inverse, out[group])
-            self._group_statistics.append((group, mean, inverse))
+            group_statistics.append((group, mean, inverse))
+        self._save_for_backward(x, training, group_statistics)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
@@ -208,13 +206,13 @@ class BatchNorm(Layer):
         ModelError
             If there was no training pass.
         """
-        x = self._saved_array()
+        x, group_statistics = self._saved_arrays()
         features, slopes = _columns(x), _columns(dy)
         gradient_of_scale, gradient_of_shift = self.gradients["scale"], self.gradients["shift"]
         gradient_of_scale.fill(0.0)
         gradient_of_shift.fill(0.0)
         dx = self._buffer("dx", x.shape, x.dtype) if need_dx else None
-        for group, mean, inverse in self._group_statistics:
+        for group, mean, inverse in group_statistics:
             dshift, dscale = np.empty_like(mean), np.empty_like(mean)
             self._standardize_sums(features[group], slopes[group], mean, dshift, dscale)
             dscale *= inverse  # the sum of dy (x - mu) / sigma

@@ -208,9 +208,9 @@ class Conv2D(Layer):
         windows = self._windows(x.shape[1:])
         algorithm = self._algorithm(windows, w)
         ready, images, slopes = algorithm.ready(w), channels_last(x), channels_last(dy)
-        turned = ready.swapaxes(-2, -1)
-        back = self._memory("back", turned.shape, w.dtype)
-        np.copyto(back, turned)
+        swapped = ready.swapaxes(-2, -1)
+        w_transposed = self._memory("w_transposed", swapped.shape, w.dtype)
+        np.copyto(w_transposed, swapped)
         dx = self._buffer("dx", x.shape, w.dtype) if need_dx else None
         # pieces may run at the same time: each has its own sums
         sums = self._memory("dw", (self.pool.lanes, *ready.shape), w.dtype)
@@ -224,7 +224,7 @@ class Conv2D(Layer):
             for block in blocks(rows, algorithm.block):
                 d = slopes[block]
                 into = None if dx is None else channels_last(dx)[block]
-                algorithm.backward(images[block], back, d, own_dw, into, space)
+                algorithm.backward(images[block], w_transposed, d, own_dw, into, space)
                 if self.biases and self.trainable:
                     part = space.take("db", self.filters)
                     self._column_sums(contiguous_rows(d), out=part)

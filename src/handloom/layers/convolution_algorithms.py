@@ -54,12 +54,18 @@ class ConvolutionAlgorithm(ABC):
 
     @abstractmethod
     def backward(
-        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self,
+        x: Array,
+        w_transposed: Array,
+        dy: Array,
+        dw: Array | None,
+        dx: Array | None,
+        space: Workspace,
     ) -> None:
         """Add to the gradient ``dw`` of the transformed weights and write ``dx``, if not None.
 
-        ``back`` is the transformed weights with their last two axes swapped, in memory too: BLAS
-        is slower at small products with a transposed matrix.
+        ``w_transposed`` is the transformed weights with their last two axes swapped, in memory too:
+        BLAS is slower at small products with a transposed matrix.
         """
 
     @abstractmethod

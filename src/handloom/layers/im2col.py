@@ -46,7 +46,13 @@ class Im2col(ConvolutionAlgorithm):
         np.matmul(self._columns(x, space), w, out=y.reshape(-1, self.filters))
 
     def backward(
-        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self,
+        x: Array,
+        w_transposed: Array,
+        dy: Array,
+        dw: Array | None,
+        dx: Array | None,
+        space: Workspace,
     ) -> None:
         """Add ``C^T dy`` to ``dw`` and write ``dx``."""
         dy = contiguous_rows(dy)
@@ -55,7 +61,7 @@ class Im2col(ConvolutionAlgorithm):
         if dx is None:
             return
         columns, flat = self._layout(len(x), space)
-        np.matmul(dy, back, out=flat)
+        np.matmul(dy, w_transposed, out=flat)
         padded = space.take("padded", len(x), *self.windows.covered, self.windows.channels)
         padded.fill(0.0)
         size = self.windows.size

@@ -96,15 +96,14 @@ class LayerNorm(Layer):
         np.square(z, out=y)
         inverse = 1.0 / np.sqrt(y.mean(axis=axes, keepdims=True) + self.epsilon)
         z *= inverse
-        if training:
-            self._saved, self._inverse = z, inverse
+        self._save_for_backward(z, training, inverse)
         np.multiply(z, scale, out=y)
         y += shift
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Write the gradients of scale and shift; return ``dx``, or None."""
-        z = self._saved_array()
+        z, inverse = self._saved_arrays()
         dx = self._buffer("dx", z.shape, z.dtype)
         np.multiply(dy, z, out=dx)
         dx.sum(axis=0, out=self.gradients["scale"])
@@ -118,5 +117,5 @@ class LayerNorm(Layer):
         inner_products = scratch.sum(axis=axes, keepdims=True) / size
         dx -= slopes
         dx -= np.multiply(z, inner_products, out=scratch)
-        dx *= self._inverse
+        dx *= inverse
         return dx

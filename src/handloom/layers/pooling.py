@@ -74,9 +74,7 @@ class Pool2D(Layer):
             raise ModelError(f"{self.kind}: expected images (n, c, y, x), got shape {x.shape}")
         y = self._buffer("y", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         self.pool_windows(channels_last(x), out=channels_last(y))
-        self._save_for_backward(x, training)
-        if training:
-            self._pooled = y
+        self._save_for_backward(x, training, y)
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
@@ -161,8 +159,8 @@ class MaxPool2D(Pool2D):
 
     def pool_backward(self, x: Array, dy: Array, out: Array) -> None:
         """Overwrite ``out`` with ``dx``; maxima are located by comparison with ``x``."""
-        y = channels_last(self._pooled)
-        self._max_pool_backward(x, y, dy, self.size, self.stride, out)
+        _, y = self._saved_arrays()
+        self._max_pool_backward(x, channels_last(y), dy, self.size, self.stride, out)
 
     def set_backend(self, backend: Backend) -> None:
         """Use the backend's versions of `max_pool` and `max_pool_backward`; NumPy's by default."""

@@ -126,11 +126,17 @@ class Winograd(ConvolutionAlgorithm):
         self._forward(x, w, self.windows.top, self.windows.left, *self._memory(x, space), y)
 
     def backward(
-        self, x: Array, back: Array, dy: Array, dw: Array | None, dx: Array | None, space: Workspace
+        self,
+        x: Array,
+        w_transposed: Array,
+        dy: Array,
+        dw: Array | None,
+        dx: Array | None,
+        space: Workspace,
     ) -> None:
         """Add ``V^T dM`` to ``dw``, and write ``dx`` from ``dM U^T``."""
         corner = self.windows.top, self.windows.left
-        self._backward(x, back, dy, *corner, *self._memory(x, space), dw, dx)
+        self._backward(x, w_transposed, dy, *corner, *self._memory(x, space), dw, dx)
 
     def gradient(self, dw: Array, out: Array) -> None:
         """Write ``G^T dU G``."""

@@ -168,8 +168,7 @@ class SoftmaxCrossEntropy(_ClassLoss):
         if direct and _are_probabilities(predictions):
             warn(
                 "SoftmaxCrossEntropy takes logits, and every row of the predictions sums to 1, as "
-                "probabilities do: use CategoricalCrossEntropy for a network that ends in Softmax",
-                stacklevel=2,
+                "probabilities do: use CategoricalCrossEntropy for a network that ends in Softmax"
             )
         return super().__call__(predictions, targets, weights, total_weight=total_weight, out=out)
 

@@ -10,13 +10,14 @@ the number it had seen. It is therefore read again before and after each pass.
 
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from ctypes import PYFUNCTYPE, c_int
 from functools import cache
 from itertools import product
 from threading import RLock, get_ident, local
 from typing import TYPE_CHECKING, Self, TypeVar
+
+from handloom import secondary
 
 if TYPE_CHECKING:
     from threadpoolctl import LibController
@@ -170,7 +171,7 @@ class _ProcessBlas:
         """Warn, once in a process."""
         if message not in self._warned:
             self._warned.add(message)
-            warnings.warn(message, stacklevel=3)
+            secondary.warn(message)
 
     def _limit(self) -> None:
         failed = []

@@ -206,7 +206,8 @@ def mistakes(
             panel.set_title(taken, fontsize=SMALL, color=VERMILLION)
             panel.set_xlabel(true, fontsize=SMALL, color=BLUE)
             panel.text(
-                *(0.5, -beside / high),
+                0.5,
+                -beside / high,
                 f"row {image:,}",
                 transform=panel.transAxes,
                 ha="center",

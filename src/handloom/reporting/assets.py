@@ -51,7 +51,11 @@ NEEDED_BY = {"line_chart": ("scales", "chart_drawing"), "confusion": ("roving",)
 
 SCRIPTS = (
     *COMMON_SCRIPTS,
-    *("scales", "chart_drawing", "line_chart", "roving", "confusion"),
+    "scales",
+    "chart_drawing",
+    "line_chart",
+    "roving",
+    "confusion",
     *ALIVE_SCRIPTS[1:],
     *FORM_SCRIPTS[len(RUN_SCRIPTS) :],
     "boundary",

@@ -12,9 +12,6 @@ from handloom.reporting.run import ReportedRun
 from handloom.studies.reference import STEPS
 from handloom.text import printable
 
-SAME_RESULTS = ("threads", "backend")
-"""Settings that a command leaves out where they are the default."""
-
 
 def command_of(run: ReportedRun) -> str | None:
     """Return the command line that does a run again; None if it was not made by a command.

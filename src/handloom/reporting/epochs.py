@@ -47,14 +47,10 @@ def kept_epoch(run: ReportedRun) -> Kept | None:
     losses = history[monitor]
     lowest = history.records[int(np.nanargmin(losses))].epoch if np.isfinite(losses).any() else None
     named = monitor.replace("_", " ")
-    best = run.results.get("best_epoch")
-    if isinstance(step := run.results.get("best_step"), int):  # of a study that counts steps
-        best = step // steps_per_epoch(run)
-    if isinstance(best, int):
+    if isinstance(step := run.results.get("best_step"), int):  # of the study
         selected = str(run.results.get("best_selected_by", monitor)).replace("_", " ")
-        return Kept(
-            best + 1, f"it has the lowest {selected}; its weights are kept beside the last", True
-        )
+        reason = f"it has the lowest {selected}; its weights are kept beside the last"
+        return Kept(step // steps_per_epoch(run) + 1, reason, True)
     restores = run.settings.get("kind") == "settings" and history.validated
     if restores and lowest is not None:
         return Kept(lowest + 1, f"it has the lowest {named}, and its weights were kept", True)

@@ -83,7 +83,7 @@ class _Case:
 
     def report(self, weights: Array | None) -> GradientReport:
         return check_gradients(
-            *(self.loss, self.x, self.targets, weights), tolerance=self.tolerance, seed=self.seed
+            self.loss, self.x, self.targets, weights, tolerance=self.tolerance, seed=self.seed
         )
 
 

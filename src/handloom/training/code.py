@@ -166,8 +166,14 @@ def _code(code: CodeType, doc: str | None = None) -> object:
     return (
         code.co_code,
         [_constant(each) for each in constants],
-        *(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars),
-        *(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+        code.co_names,
+        code.co_varnames,
+        code.co_freevars,
+        code.co_cellvars,
+        code.co_argcount,
+        code.co_posonlyargcount,
+        code.co_kwonlyargcount,
+        code.co_flags,
     )
 
 

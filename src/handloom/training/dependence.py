@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.charts.small_chart import Line, small_chart
-from handloom.data.column_encoding import FIRST, MISSING
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING
 from handloom.data.dataset import Dataset
 from handloom.data.input_columns import InputColumn, Rows
 from handloom.errors import require_count
@@ -214,8 +214,8 @@ def _of_categories(
     model: Model, column: InputColumn, rows: Rows, every: Rows, points: int
 ) -> PartialDependence:
     indices = column.indices_of(every)
-    counts = np.bincount(indices, minlength=FIRST + len(column.categories))
-    known = np.arange(FIRST, len(counts))
+    counts = np.bincount(indices, minlength=FIRST_CATEGORY + len(column.categories))
+    known = np.arange(FIRST_CATEGORY, len(counts))
     frequent = known[np.argsort(-counts[known], kind="stable")[:points]].tolist()
     with_each = {
         column.category(index) or NO_VALUE: (column.with_category(rows, index), indices == index)

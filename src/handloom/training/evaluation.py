@@ -193,7 +193,7 @@ def evaluate(
     if views:
         require_channels_first(data)
     logits = _logits(model, data, View())
-    warn_if_not_finite(logits, stacklevel=3)
+    warn_if_not_finite(logits)
     of_views = None
     evaluation = partial(
         _evaluation,
@@ -271,7 +271,7 @@ def _continuous(model: Model, data: Dataset, views: tuple[View, ...]) -> Array:
     if views:
         raise ConfigurationError("views are for predictions of classes, got a regression")
     outputs = _held(partial(model.before_loss.predict, data.inputs, model.transform))
-    warn_if_not_finite(outputs, stacklevel=5)
+    warn_if_not_finite(outputs)
     with np.errstate(over="ignore", invalid="ignore"):
         return OUTPUT_ACTIVATIONS[model.output_activation](outputs)
 
@@ -288,9 +288,11 @@ def _of_quantiles(
     with np.errstate(over="ignore", invalid="ignore"):
         loss, _ = Pinball(quantiles)(predictions.copy(), data.targets)
         metrics = QuantileMetrics.of(quantiles, *_in_units(model, data.targets, predictions))
-    none = np.empty((len(data), 0), predictions.dtype)
     return Evaluation(
-        *(loss, math.nan, none, np.empty((0, 0), np.int64)),
+        loss=loss,
+        accuracy=math.nan,
+        probabilities=np.empty((len(data), 0), predictions.dtype),
+        confusion=np.empty((0, 0), np.int64),
         class_names=data.class_names,
         dataset=data.name,
         quantiles=metrics,
@@ -302,10 +304,11 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
     with np.errstate(over="ignore", invalid="ignore"):
         loss = mean_squared_error(data.targets, predictions)
         metrics = RegressionMetrics.of(*_in_units(model, data.targets, predictions))
-    none = np.empty((len(data), 0), predictions.dtype)
-    confusion = np.empty((0, 0), np.int64)
     return Evaluation(
-        *(loss, math.nan, none, confusion),
+        loss=loss,
+        accuracy=math.nan,
+        probabilities=np.empty((len(data), 0), predictions.dtype),
+        confusion=np.empty((0, 0), np.int64),
         regression=metrics,
         class_names=data.class_names,
         dataset=data.name,
@@ -316,10 +319,9 @@ def _regression(model: Model, data: Dataset, views: tuple[View, ...]) -> Evaluat
 def _standardizes(model: Model) -> bool:
     """Return whether the training targets of a model are not in the units of its table."""
     target = None if model.columns is None else model.columns.target
-    return target is not None and (target.mean, target.scale, target.scaling) != (
-        *(0.0, 1.0),
-        "standardize",
-    )
+    if target is None:
+        return False
+    return (target.mean, target.scale, target.scaling) != (0.0, 1.0, "standardize")
 
 
 def predicting_the_mean(model: Model, train: Dataset, test: Dataset) -> RegressionMetrics:

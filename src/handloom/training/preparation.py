@@ -312,7 +312,7 @@ def _probe(state: TrainingState, arrays: Arrays, steps: int) -> Probe | None:
 def _warn_of(remarks: list[str]) -> list[str]:
     """Give a warning for each remark, and return the remarks."""
     for remark in remarks:
-        warn(remark, stacklevel=6)  # the caller of `Trainer.fit`
+        warn(remark)
     return remarks
 
 

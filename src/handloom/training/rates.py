@@ -5,7 +5,7 @@ import math
 from handloom.errors import ConfigurationError, ModelError
 from handloom.schedules import Schedule, rates_from
 
-FIRST, SPREAD, BEYOND = 8, 48, 8
+FIRST_STEPS, SPREAD_STEPS, STEPS_AFTER = 8, 48, 8
 """The number of first steps, of steps spread over the training, and of steps after its end."""
 
 SAME = 1e-12
@@ -30,9 +30,9 @@ def sampled_rates(schedule: Schedule, steps: int) -> Rates:
         If the rate of a step is another when it is asked for again: a checkpoint cannot hold the
         state that it depends on.
     """
-    chosen = {*range(min(FIRST, steps)), steps - 1}
-    chosen.update(steps * index // SPREAD for index in range(SPREAD))
-    chosen.update(steps + steps * index // BEYOND for index in range(BEYOND))
+    chosen = {*range(min(FIRST_STEPS, steps)), steps - 1}
+    chosen.update(steps * index // SPREAD_STEPS for index in range(SPREAD_STEPS))
+    chosen.update(steps + steps * index // STEPS_AFTER for index in range(STEPS_AFTER))
     ordered = sorted(chosen)
     rates = {step: _rate(schedule, step) for step in ordered}
     for step in reversed(ordered):

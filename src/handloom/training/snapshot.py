@@ -108,8 +108,13 @@ class Snapshot:
         except HandloomError as error:
             raise ModelError(f"{self.origin}: {error}") from error.__cause__
         except (
-            *(AttributeError, KeyError, IndexError, TypeError, ValueError),
-            *(OverflowError, RecursionError),
+            AttributeError,
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
         ) as error:
             raise ModelError(f"{self.origin}: invalid {part}: {error!r}") from None
 

@@ -67,14 +67,14 @@ class TrainingState:
     callbacks : mapping of str to Stateful
         The callbacks that have a state, by name.
     data_fingerprints : mapping
-        The fingerprints of the data, if there are checkpoints.
+        The fingerprints of the data, if there are checkpoints or several ranks.
     own_parts : dict
-        The records of own functions and objects, if there are checkpoints; see
+        The records of own functions and objects, if there are checkpoints or several ranks; see
         `handloom.training.own_parts`.
     distribution : Distribution or None
         How ranks share the steps, in a distributed training.
     rates : list of (int, float or None)
-        The rates of an own schedule at some steps, if there are checkpoints.
+        The rates of an own schedule at some steps, if there are checkpoints or several ranks.
     progress : TrainingProgress
         Epochs and steps done, and sums of the current epoch.
     history : History

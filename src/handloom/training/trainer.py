@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from signal import Signals
 from typing import ClassVar
 
@@ -233,11 +232,11 @@ class Trainer(AdvisesOnNames):
             if again:
                 remark = FITTED_AGAIN if warm is None else FITTED_AGAIN_WARM
                 prepared.state.history.notes.append(remark)
-                warn(remark, stacklevel=3)
+                warn(remark)
             history = self._run(prepared)
         if history.divergence is not None and self.leads:
             message = f"training diverged: {history.divergence}"
-            warn(message, DivergenceWarning, stacklevel=3)
+            warn(message, DivergenceWarning)
         return history
 
     def _has_trained(self) -> bool:
@@ -458,8 +457,7 @@ class Trainer(AdvisesOnNames):
             raise
         undelivered = self._deliver()
         interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
-        # a notebook shows a warning as a failure; the fifth level is the caller of `fit`
-        tell = say if in_notebook() else partial(warn, stacklevel=5)
+        tell = say if in_notebook() else warn  # a notebook shows a warning as a failure
         for number in undelivered if interrupted and self.leads else ():
             tell(self._interrupted(number))
 

@@ -45,11 +45,15 @@ def cross_entropy(z: Named, t: Named, p: Named, losses: Named, loss: float, dz: 
     equations = (
         solved(
             f"{p.name} = exp({z.name}) / the sum of its row of exp({z.name})",
-            *(p, (i, j), f"{row[j]}/({total})"),
+            p,
+            (i, j),
+            f"{row[j]}/({total})",
         ),
         solved(
             f"{losses.name} = -log {p.name} at the class {t.name}",
-            *(losses, (worst,), f"-log({missed})"),
+            losses,
+            (worst,),
+            f"-log({missed})",
         ),
         Equation(
             f"loss = the mean of {losses.name}",
@@ -57,7 +61,9 @@ def cross_entropy(z: Named, t: Named, p: Named, losses: Named, loss: float, dz: 
         ),
         solved(
             f"{dz.name} = ({p.name} - onehot({t.name})) / n",
-            *(dz, (u, v), f"({number(p.values[u, v])} - {hit})/{n}"),
+            dz,
+            (u, v),
+            f"({number(p.values[u, v])} - {hit})/{n}",
         ),
     )
     return Part("Loss: softmax and cross-entropy in one", equations, (z, t, p, losses, dz))

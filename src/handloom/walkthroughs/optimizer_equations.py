@@ -106,7 +106,8 @@ def _moment(made: Update, name: str, decay: float, power: str = "") -> Equation:
     old, now = made.state[name], made.new_state[name]
     return solved(
         f"{now.name} = {b} {old.name} + (1 - {b}) {made.g.name}{power}",
-        *(now, index),
+        now,
+        index,
         f"{b}*{number(old.values[index])} + (1 - {b})*({number(made.g.values[index])}){power}",
     )
 
@@ -126,7 +127,8 @@ def _adam(optimizer: Adam | Muon, rate: float, made: Update, share: float = 1.0)
     step = solved(
         f"{new.name} = {w} - {of_rate}r ({first.name}/(1 - {beta1}^step))"
         f" / (sqrt({second.name}/(1 - {beta2}^step)) + {epsilon})",
-        *(new, index),
+        new,
+        index,
         f"{w_at} - {number(share * rate)}*({corrected[0]})/(sqrt({corrected[1]}) + {epsilon})",
     )
     return [
@@ -142,7 +144,8 @@ def _scaled(optimizer: RMSprop | Adagrad, rate: float, made: Update, squares: Na
     w, w_at = _shrunk(optimizer, rate, made)
     return solved(
         f"{made.new_w.name} = {w} - r {made.g.name} / (sqrt({squares.name}) + {epsilon})",
-        *(made.new_w, index),
+        made.new_w,
+        index,
         f"{w_at} - {number(rate)}*{number(made.g.values[index])}"
         f"/(sqrt({number(squares.values[index])}) + {epsilon})",
     )
@@ -157,7 +160,8 @@ def _adagrad(optimizer: Adagrad, rate: float, made: Update) -> list[Equation]:
     index, old, now = made.g.largest(), made.state["squares"], made.new_state["squares"]
     total = solved(
         f"{now.name} = {old.name} + {made.g.name}^2",
-        *(now, index),
+        now,
+        index,
         f"{number(old.values[index])} + ({number(made.g.values[index])})^2",
     )
     return [total, _scaled(optimizer, rate, made, now)]
@@ -178,7 +182,8 @@ def _muon(optimizer: Muon, rate: float, made: Update) -> list[Equation]:
     )
     step = solved(
         f"{made.new_w.name} = {w} - r {scale} orthogonal({text})",
-        *(made.new_w, index),
+        made.new_w,
+        index,
         f"{w_at} - {number(rate)}*{scale}*{number(direction[index])}",
     )
     return [_moment(made, "first_moment", m), step]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handloom import Dataset, DataWarning
-from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN, ColumnEncoding
 from handloom.reporting.form.cells import cell_text, cells_of_row, number_of
 
 pd: Any = pytest.importorskip("pandas")
@@ -54,7 +54,7 @@ def test_a_category_that_is_unseen_or_missing() -> None:
     assert first[3:5] == [UNSEEN, UNSEEN]
     assert second[3:5] == [MISSING, MISSING]
     assert cell_text(data.columns.inputs[3], UNSEEN) == "another"
-    assert cell_text(data.columns.inputs[3], FIRST) == "C"
+    assert cell_text(data.columns.inputs[3], FIRST_CATEGORY) == "C"
 
 
 @pytest.mark.parametrize("mean", [0.0, 29.7, -1e4, 3e-5])

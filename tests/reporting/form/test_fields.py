@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handloom import Dataset, Dense, Model, Sequential
-from handloom.data.column_encoding import FIRST
+from handloom.data.column_encoding import FIRST_CATEGORY
 from handloom.data.transforms import AsFloat
 from handloom.reporting.form import fields as module
 from handloom.reporting.form.fields import fields_of, inputs_of
@@ -44,15 +44,15 @@ def test_numbers_have_the_range_and_the_median_of_the_training_rows() -> None:
 def test_the_most_frequent_categories_can_be_selected() -> None:
     data = table(port=["c", "a", "b", "b", "c", "c"])
     (port,) = fields_of(model_of(data), data)
-    assert port.typical == FIRST + 2  # "c"
-    assert port.options == (FIRST, FIRST + 1, FIRST + 2)
+    assert port.typical == FIRST_CATEGORY + 2  # "c"
+    assert port.options == (FIRST_CATEGORY, FIRST_CATEGORY + 1, FIRST_CATEGORY + 2)
 
 
 def test_of_many_categories_the_rare_ones_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OPTIONS", 2)
     data = table(port=["c", "a", "b", "b", "c", "c"])
     (port,) = fields_of(model_of(data), data)
-    assert port.options == (FIRST + 1, FIRST + 2)
+    assert port.options == (FIRST_CATEGORY + 1, FIRST_CATEGORY + 2)
 
 
 def test_a_column_that_is_constant_where_it_is_there() -> None:

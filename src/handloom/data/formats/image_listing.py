@@ -18,8 +18,26 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _IMAGE_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
-        *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff", "heic", "heif"),
-        *("avif", "jxl", "jp2", "ppm", "pgm", "pbm", "pnm", "tga"),
+        "png",
+        "jpg",
+        "jpeg",
+        "jpe",
+        "jfif",
+        "gif",
+        "bmp",
+        "webp",
+        "tif",
+        "tiff",
+        "heic",
+        "heif",
+        "avif",
+        "jxl",
+        "jp2",
+        "ppm",
+        "pgm",
+        "pbm",
+        "pnm",
+        "tga",
     )
 )
 """The suffixes of files that a user takes for images, whether Pillow reads them or not."""

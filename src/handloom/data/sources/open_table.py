@@ -83,12 +83,16 @@ def open_table(
         If an option is invalid.
     """
     options = TableOptions(
-        *(target, task, drop, categorical, embed),
+        target,
+        test=test,
+        seed=seed,
+        task=task,
+        embed=embed,
+        categorical=categorical,
+        drop=drop,
         drop_missing_targets=drop_missing_targets,
         target_scaling=target_scaling,
         positive=positive,
-        test=test,
-        seed=seed,
     )
     folder = None if cache is None else Path(cache)
     return read_splits(path, options, name=name, cache=folder)
@@ -128,12 +132,16 @@ def split_frame(
         As `handloom.Dataset.from_frame`.
     """
     options = TableOptions(
-        *(target, task, drop, categorical, embed),
+        target,
+        test=test,
+        seed=seed,
+        task=task,
+        embed=embed,
+        categorical=categorical,
+        drop=drop,
         drop_missing_targets=drop_missing_targets,
         target_scaling=target_scaling,
         positive=positive,
-        test=test,
-        seed=seed,
     )
     return _splits(table_of(frame), options, None, name, tell=warn)
 

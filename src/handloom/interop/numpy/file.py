@@ -99,7 +99,9 @@ def _example(model: Model, name: str) -> list[str]:
         mark = model.columns.decimal_mark
         delimiter = ', delimiter=";"' if mark is not None and mark.mark == "," else ""
         lines = [
-            *("import csv", imported, ""),
+            "import csv",
+            imported,
+            "",
             'with open("rows.csv", encoding="utf-8-sig", newline="") as file:',
             f"    rows = list(csv.DictReader(file{delimiter}))",
         ]

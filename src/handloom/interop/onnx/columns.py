@@ -11,7 +11,7 @@ from itertools import count
 import numpy as np
 
 from handloom.data.cells import MISSING_TEXTS
-from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.data.table_target import TableTarget
 from handloom.data.text_index import finite_number
@@ -89,7 +89,10 @@ def _category(graph: Graph, encoding: ColumnEncoding, x: str) -> list[str]:
         values_int64s=indices,
         default_int64=UNSEEN,
     )
-    columns = [*range(FIRST, FIRST + len(encoding.categories)), *[MISSING] * bool(encoding.missing)]
+    columns = [
+        *range(FIRST_CATEGORY, FIRST_CATEGORY + len(encoding.categories)),
+        *[MISSING] * bool(encoding.missing),
+    ]
     known = graph.constant(f"{encoding.name} indices", [columns], np.int64)
     equal = graph.add("Equal", index, known, name=f"{encoding.name} equal")
     return [graph.cast(equal, np.float32, name=f"{encoding.name} one-hot")]
@@ -103,7 +106,7 @@ def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
     may be written in two ways, as in 3 and 3.0, if the other one is no category of its own;
     `handloom.interop.onnx.feeds` knows all others.
     """
-    labels = dict(zip(encoding.categories, count(FIRST), strict=False))
+    labels = dict(zip(encoding.categories, count(FIRST_CATEGORY), strict=False))
     for category, index in [*labels.items()]:
         for spelling in _spellings(category):
             labels.setdefault(spelling, index)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.cells import Cells, cells_of
-from handloom.data.column_encoding import FIRST, UNSEEN, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns, Remarks, write_column
 from handloom.data.notes import Tell, warn
 from handloom.data.table import Chunk, Table
@@ -123,7 +123,7 @@ def _texts(encoding: ColumnEncoding, cells: Cells) -> npt.NDArray[np.object_]:
     """
     texts, indices = cells.texts.copy(), encoding.indices(cells)
     known = indices > UNSEEN
-    texts[known] = np.array(encoding.categories, object)[indices[known] - FIRST]
+    texts[known] = np.array(encoding.categories, object)[indices[known] - FIRST_CATEGORY]
     in_graph = indices_by_text(encoding)
     unseen = "unseen"
     while unseen in in_graph:

@@ -5,7 +5,6 @@ Arrays do not say the slope of a leaky ReLU, the epsilon of a normalization, or 
 """
 
 import copy
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from handloom.layers.activations import sigmoid
 from handloom.layers.softmax import softmax
 from handloom.network import Sequential
 from handloom.parameters import Array
+from handloom.secondary import warn
 
 ROWS = 8
 """The number of rows."""
@@ -60,12 +60,11 @@ def require_same_outputs(
         theirs = _outputs(module, rows)
     except Exception as error:  # forward is anybody's code
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        warnings.warn(
+        warn(
             f"the outputs of {type(module).__name__} are not compared with those of the network: "
             f"it does not run on float64 rows of shape {shape} ({reason}). Compare them before you "
             "use the network: the weights do not say options of modules, nor the order of their "
-            "use",
-            stacklevel=3,
+            "use"
         )
         return
     ours = network.forward(rows)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.input_columns import decimal_text
 
 Floats = npt.NDArray[np.floating]
@@ -40,7 +40,9 @@ def cell_of(encoding: ColumnEncoding, flat: Floats) -> Cell:
     is_missing = bool(encoding.missing and flat[-1])
     if encoding.kind == "category":
         ones = flat[: len(encoding.categories)]
-        return MISSING if is_missing else FIRST + int(ones.argmax()) if ones.any() else UNSEEN
+        return (
+            MISSING if is_missing else FIRST_CATEGORY + int(ones.argmax()) if ones.any() else UNSEEN
+        )
     if is_missing:
         return None
     return number_of(encoding, flat[0]) if encoding.scale else encoding.mean
@@ -56,7 +58,7 @@ def cell_text(encoding: ColumnEncoding, cell: Cell) -> str:
     if encoding.kind == "category":
         index = MISSING if cell is None else int(cell)
         return {MISSING: "missing", UNSEEN: "another"}.get(
-            index, encoding.categories[max(index - FIRST, 0)]
+            index, encoding.categories[max(index - FIRST_CATEGORY, 0)]
         )
     if cell is None:
         return "missing"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from handloom.data.column_encoding import FIRST, ColumnEncoding
+from handloom.data.column_encoding import FIRST_CATEGORY, ColumnEncoding
 from handloom.data.dataset import Dataset
 from handloom.model import Model
 from handloom.reporting.form.cells import Cell, Floats, flat_parts, number_of
@@ -87,10 +87,12 @@ def fields_of(model: Model, data: Dataset) -> list[Field]:
 def _category_field(encoding: ColumnEncoding, can_miss: bool, part: Floats) -> Field:
     known = len(encoding.categories)
     if encoding.embedded:
-        counts = np.bincount(part[:, 0].astype(np.intp), minlength=FIRST + known)[FIRST:]
+        counts = np.bincount(part[:, 0].astype(np.intp), minlength=FIRST_CATEGORY + known)[
+            FIRST_CATEGORY:
+        ]
     else:
         counts = part[:, :known].sum(axis=0)
-    frequent = np.argsort(-counts, kind="stable")[:MOST_OPTIONS] + FIRST
+    frequent = np.argsort(-counts, kind="stable")[:MOST_OPTIONS] + FIRST_CATEGORY
     options = tuple(sorted(frequent.tolist()))
     return Field(encoding, can_miss, int(frequent[0]), options=options)
 

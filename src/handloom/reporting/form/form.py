@@ -5,7 +5,7 @@ It is hidden until `scripts/form/form.js` brings it to life.
 
 from collections.abc import Sequence
 
-from handloom.data.column_encoding import FIRST, MISSING, UNSEEN
+from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN
 from handloom.markup import Element, Node, element
 from handloom.reporting.form.cells import cell_text
 from handloom.reporting.form.fields import Field
@@ -153,7 +153,7 @@ def _choice(identity: str, options: Sequence[tuple[str, str]]) -> Element:
 def _options(field: Field) -> list[tuple[str, str]]:
     categories = field.encoding.categories
     return [
-        *((str(index), categories[index - FIRST]) for index in field.options),
+        *((str(index), categories[index - FIRST_CATEGORY]) for index in field.options),
         (str(UNSEEN), "(another, unseen)"),
         (str(MISSING), "(missing)"),
     ]

@@ -155,20 +155,18 @@ def _optimizer(run: ReportedRun) -> str:
 
 def best_step(run: ReportedRun) -> int | None:
     """Return the step of the best weights, counted from 1."""
-    return _in_steps(run, "best_step", "best_epoch")
+    return _step_of(run, "best_step")
 
 
 def diverged_at(run: ReportedRun) -> int | None:
     """Return the step at which a run diverged, counted from 1."""
-    return _in_steps(run, "diverged_at", "diverged_at")
+    return _step_of(run, "diverged_at")
 
 
-def _in_steps(run: ReportedRun, step: str, epoch: str) -> int | None:
-    if isinstance(at := run.results.get(step), int):
-        return at + 1
-    if isinstance(at := run.results.get(epoch), int):
-        return (at + 1) * steps_per_epoch(run)
-    return None
+def _step_of(run: ReportedRun, result: str) -> int | None:
+    """Return a step among the results, counted from 1."""
+    step = run.results.get(result)
+    return step + 1 if isinstance(step, int) else None
 
 
 def best_weights(runs: Runs) -> Section | Omission:
