@@ -124,11 +124,8 @@ class Checkpoints:
         self._reset(state)
         try:
             yield
-        except BaseException:
-            if state.at_step_boundary:
-                self.save(state)
-            raise
-        self.save(state)
+        finally:
+            self.save(state)
 
     def check(self, state: TrainingState) -> None:
         """Check, before a training begins, that its model can be saved when it ends.
@@ -166,10 +163,18 @@ class Checkpoints:
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint now; if that fails, warn and keep the existing ones.
 
-        A diverged training is not saved.
+        Called in `Callback.on_validation_begin`, `Callback.on_validation_end` or
+        `Callback.on_epoch_end`, it writes the checkpoint after the hooks of the epoch. In
+        `Callback.on_train_end` the network may have averaged or best weights: save earlier. A
+        training that diverged, or that an error ended in the middle of an update, is not saved.
         """
+        state.call_between_steps(self._save)
+
+    def _save(self, state: TrainingState) -> None:
+        """Write a checkpoint of a training between two steps."""
         try:
-            if state.history.divergence is not None or not state.weights_are_finite():
+            good = state.at_step_boundary and state.history.divergence is None
+            if not good or not state.weights_are_finite():
                 return
             self._follow_folder()
             path = self.folder / f"step-{state.progress.steps:09d}"

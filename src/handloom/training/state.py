@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -124,6 +125,7 @@ class TrainingState:
         self.announcements: list[str] = []
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
+        self._deferred: list[Callable[[TrainingState], None]] | None = None
 
     def __repr__(self) -> str:
         steps = f"epoch {self.progress.epoch} of {self.total_epochs}, {self.progress.steps:,} steps"
@@ -131,7 +133,8 @@ class TrainingState:
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are the network's own."""
-        return {name: value for name, value in vars(self).items() if name != "parameters"}
+        values = {name: value for name, value in vars(self).items() if name != "parameters"}
+        return {**values, "_deferred": None}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         vars(self).update(state)
@@ -223,6 +226,27 @@ class TrainingState:
                 "are updated and others are not: resume it from a checkpoint, or build the network "
                 "again and prepare another training"
             )
+
+    @contextmanager
+    def deferring_checkpoints(self) -> Iterator[None]:
+        """Defer checkpoints to the end of a block, in which the state is not between two steps.
+
+        It is so from the validation of an epoch, with averaged weights, to the next epoch.
+        """
+        deferred = self._deferred = []
+        try:
+            yield
+        finally:
+            self._deferred = None
+            for save in deferred:
+                save(self)
+
+    def call_between_steps(self, save: Callable[["TrainingState"], None]) -> None:
+        """Call a function with this state, once: now, or after `deferring_checkpoints`."""
+        if self._deferred is None:
+            save(self)
+        elif save not in self._deferred:
+            self._deferred.append(save)
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history records.
@@ -372,7 +396,10 @@ class TrainingState:
         vars(self.progress).update(vars(after))
 
     def end_epoch(self, validation: Measurement | None, seconds: float) -> EpochRecord:
-        """Append the record of the current epoch to the history, and return it."""
+        """Append the record of the current epoch to the history, and return it.
+
+        It replaces one of the same epoch, after which an exception came.
+        """
         data_loss, penalty, accuracy = self.progress.means()
         counted = self.counts_correct
         record = EpochRecord(
@@ -387,7 +414,8 @@ class TrainingState:
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
             recorded=self.progress.recorded,  # the same dict: `on_epoch_end` may still record
         )
-        self.history.records.append(record)
+        records = self.history.records
+        records[:] = [*(each for each in records if each.epoch < record.epoch), record]
         return record
 
     def weights_are_finite(self) -> bool:
