@@ -3,12 +3,12 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, require_count
-from handloom.files import MANIFEST, FileError, make_folder, remove_set
+from handloom.files import MANIFEST, FileError, VersionError, make_folder, remove_set
 from handloom.locks import HeldFolder, only_writer
 from handloom.secondary import Secondary, reason, report, say
 from handloom.text import printable
@@ -19,6 +19,8 @@ from handloom.training.state import TrainingState
 from handloom.training.triggers import Trigger, trigger
 
 STEP = re.compile(r"step-(\d{9,})")
+
+NO_MANIFEST = f"has no {MANIFEST} (an incomplete copy, or a save that was killed)"
 
 
 class Checkpoints:
@@ -75,6 +77,7 @@ class Checkpoints:
         self.keep = require_count("keep", keep)
         self._warn = warn or report
         self._last_good: Path | None = None
+        self._incomplete: list[str] = []  # the names of those that a resume could not read
         self._triggering = Secondary("the trigger of the checkpoints failed", tell=self._tell)
 
     def __repr__(self) -> str:
@@ -177,6 +180,7 @@ class Checkpoints:
             if not good or not state.weights_are_finite():
                 return
             self._follow_folder()
+            self._set_aside()
             path = self.folder / f"step-{state.progress.steps:09d}"
             existed = path.exists()
             try:
@@ -218,19 +222,30 @@ class Checkpoints:
                 f"{self.folder} holds the checkpoints of a training ({finished[0].name}): "
                 f"continue it with fit(..., resume=True), or choose another folder"
             )
+        if untold := [each for each in self._without_manifest() if each not in self._incomplete]:
+            raise FileError(
+                f"{self.folder} holds a checkpoint of a training, but {untold[0]} {NO_MANIFEST}: "
+                f"complete it, or choose another folder"
+            )
 
     def newest(self) -> Snapshot | None:
         """Return the newest valid checkpoint, or None if none was ever written.
 
+        A warning names those that have no manifest, if there are no others. When the training that
+        then starts from the beginning writes a checkpoint, they are renamed, and not replaced.
+
         Raises
         ------
         ModelError
-            If there are checkpoints, and none of them can be read.
+            If there are checkpoints, and none of them can be read, or one is in a later version of
+            the format.
         """
         problems = []
         for folder in self._finished():
             try:
                 snapshot = Snapshot.load(folder)
+            except VersionError:  # the one before it would replace it
+                raise
             except (FileError, ModelError) as error:
                 problems.append(str(error))
                 continue
@@ -242,7 +257,25 @@ class Checkpoints:
             return snapshot
         if problems:
             raise ModelError(f"no checkpoint can be read: {'; '.join(problems)}")
+        self._incomplete = self._without_manifest()
+        if self._incomplete:
+            self._tell(
+                f"{self.folder}: {self._incomplete[0]} {NO_MANIFEST}: training starts from the "
+                f"beginning; the first checkpoint renames it to {_aside(self._incomplete[0])}"
+            )
         return None
+
+    def _without_manifest(self) -> list[str]:
+        """Return the names of folders with the arrays of a checkpoint and no manifest."""
+        unfinished = (each for each in self._folders() if not (each / MANIFEST).exists())
+        return [each.name for each in unfinished if any(each.glob("arrays-*.safetensors"))]
+
+    def _set_aside(self) -> None:
+        """Rename the checkpoints that a resume could not read, so that none is replaced."""
+        while self._incomplete:
+            name = self._incomplete.pop()
+            with suppress(OSError):
+                (self.folder / name).rename(self.folder / _aside(name))
 
     def _finished(self) -> list[Path]:
         """Return the folders of finished checkpoints, the newest first."""
@@ -272,3 +305,8 @@ class Checkpoints:
             self._warn(message)
         except Exception:
             say(message)
+
+
+def _aside(name: str) -> str:
+    """Return the new name of a checkpoint without a manifest."""
+    return f"incomplete-{name}"
