@@ -127,17 +127,20 @@ class Agreement:
 
     def _parts(self) -> list[Any]:
         """Return the parts whose options a step reads."""
-        layers = _with_inner(layer for _, layer in self._state.network.named_layers())
-        parts = self._state.optimizer, self._state.loss, self._state.average, *layers
-        return [part for part in parts if hasattr(part, "config")]
+        state = self._state
+        layers = _with_inner(layer for _, layer in state.network.named_layers())
+        loading = *state.options.augment, state.model.transform
+        return [state.optimizer, state.loss, state.average, *layers, *loading]
 
     def _options(self) -> list[dict[str, Any]]:
-        """Return the options of each part that are attributes of the same name: simple values."""
-        own = [
-            {name: getattr(part, name, part) for name in part.config()} for part in self._parts()
-        ]
+        """Return the options of each part that are attributes: simple values."""
         return [
-            {n: value for n, value in each.items() if isinstance(value, OPTIONS)} for each in own
+            {
+                name: value
+                for name in _names_of_options(part)
+                if isinstance(value := getattr(part, name, part), OPTIONS)
+            }
+            for part in self._parts()
         ]
 
     def _digest(self) -> str:
@@ -158,8 +161,15 @@ class Agreement:
             part.steps = steps
         for part, options in zip(self._parts(), changes["options"], strict=True):
             for name, value in options.items():
-                if getattr(part, name) != value:
+                if repr(getattr(part, name, None)) != repr(value):  # NaN is not equal to itself
                     setattr(part, name, value)
+
+
+def _names_of_options(part: Any) -> list[str]:
+    """Return the names of the options of a part: those of its ``config``, or its attributes."""
+    if hasattr(part, "config"):
+        return list(part.config())
+    return list(getattr(part, "__dict__", ()))
 
 
 def _with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
