@@ -236,8 +236,7 @@ def test_a_checkpoint_saved_in_any_hook_is_resumed_like_those_of_the_trainer(
     resumed = train(tmp_path / "own", resume=True)
     assert figures(resumed.history) == figures(whole.history)
     assert resumed.history.stop_reason is whole.history.stop_reason
-    values = [each.network.parameters.values for each in (resumed, whole)]
-    assert np.array_equal(*values)
+    assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
 
 
 def test_copies_made_while_an_epoch_ends_can_be_saved(tmp_path: Path) -> None:

@@ -6,22 +6,19 @@ others tell whether they have received a signal.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from handloom.layers import Layer, Residual
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parameters import Array
 from handloom.training.history import History, StopReason
+from handloom.training.part_options import options_of, set_options
 from handloom.training.state import TrainingState
 
 Decision = TypeVar("Decision")
-
-OPTIONS = (bool, int, float, str, np.generic, type(None))
-"""The types of options that a callback may change during a training."""
 
 
 class Agreement:
@@ -128,31 +125,20 @@ class Agreement:
     def _parts(self) -> list[Any]:
         """Return the parts whose options a step reads."""
         state = self._state
-        layers = _with_inner(layer for _, layer in state.network.named_layers())
-        loading = *state.options.augment, state.model.transform
-        return [state.optimizer, state.loss, state.average, *layers, *loading]
-
-    def _options(self) -> list[dict[str, Any]]:
-        """Return the options of each part that are attributes: simple values."""
-        return [
-            {
-                name: value
-                for name in _names_of_options(part)
-                if isinstance(value := getattr(part, name, part), OPTIONS)
-            }
-            for part in self._parts()
-        ]
+        return [*state.parts_with_options(), *state.options.augment, state.model.transform]
 
     def _digest(self) -> str:
         steps = [part.steps for part in self._counted()]
-        digest = hashlib.blake2b(repr((self._options(), steps)).encode())
+        options = [options_of(part) for part in self._parts()]
+        digest = hashlib.blake2b(repr((options, steps)).encode())
         for array in self._arrays():
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _followed(self) -> dict[str, Any]:
         steps = [part.steps for part in self._counted()]
-        return {"arrays": self._arrays(), "options": self._options(), "steps": steps}
+        options = [options_of(part) for part in self._parts()]
+        return {"arrays": self._arrays(), "options": options, "steps": steps}
 
     def _follow(self, changes: dict[str, Any]) -> None:
         for own, array in zip(self._arrays(), changes["arrays"], strict=True):
@@ -160,21 +146,4 @@ class Agreement:
         for part, steps in zip(self._counted(), changes["steps"], strict=True):
             part.steps = steps
         for part, options in zip(self._parts(), changes["options"], strict=True):
-            for name, value in options.items():
-                if repr(getattr(part, name, None)) != repr(value):  # NaN is not equal to itself
-                    setattr(part, name, value)
-
-
-def _names_of_options(part: Any) -> list[str]:
-    """Return the names of the options of a part: those of its ``config``, or its attributes."""
-    if hasattr(part, "config"):
-        return list(part.config())
-    return list(getattr(part, "__dict__", ()))
-
-
-def _with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """Yield layers, and those in residual blocks."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, Residual):
-            yield from _with_inner([*layer.block.layers, *layer.shortcut.layers])
+            set_options(part, options)

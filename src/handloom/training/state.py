@@ -31,6 +31,7 @@ from handloom.training.history import (
 )
 from handloom.training.objective import Measurement
 from handloom.training.options import TrainingOptions
+from handloom.training.part_options import options_of, savable_options, set_options, with_inner
 from handloom.training.progress import TrainingProgress
 from handloom.training.serialization import pack
 
@@ -72,6 +73,9 @@ class TrainingState:
     own_parts : dict
         The records of own functions and objects, if there are checkpoints; see
         `handloom.training.own_parts`.
+    begun : dict
+        The descriptions of the parts whose options a callback may change, as training began, if
+        there are checkpoints.
     distribution : Distribution or None
         How ranks share the steps, in a distributed training.
     rates : list of (int, float or None)
@@ -119,6 +123,7 @@ class TrainingState:
         self.deadline = math.inf
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
+        self.begun: dict[str, Any] = {}
         self.rates: list[tuple[int, float | None]] = []
         self.distribution: Distribution | None = None
         self.rate_scale = 1.0
@@ -473,6 +478,12 @@ class TrainingState:
         np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)
 
+    def parts_with_options(self) -> list[Any]:
+        """Return the optimizer, the loss, the average and the layers that have a ``config``."""
+        layers = with_inner(layer for _, layer in self.network.named_layers())
+        parts = self.optimizer, self.loss, self.average, *layers
+        return [part for part in parts if callable(getattr(part, "config", None))]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state: JSON values, and arrays, which are not copied.
 
@@ -487,6 +498,7 @@ class TrainingState:
         return {
             "progress": self.progress.to_json(),
             "rate_scale": self.rate_scale,
+            "options": [savable_options(part) for part in self.parts_with_options()],
             "history": self.history.to_json(),
             "weights": self.network.parameters.values,
             "good_weights": self.good_weights,
@@ -523,6 +535,8 @@ class TrainingState:
             history.stopped_steps = 0
         self.progress, self.history = progress, history
         self.rate_scale = state.get("rate_scale", 1.0)  # checkpoints before it had none
+        for part, options in zip(self.parts_with_options(), state.get("options", ()), strict=False):
+            set_options(part, {name: options[name] for name in options_of(part) if name in options})
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Load the states of callbacks from `state_dict`.
