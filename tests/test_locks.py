@@ -40,6 +40,20 @@ def test_the_folder_is_free_after_an_error(tmp_path: Path) -> None:
         pass
 
 
+def test_the_folder_is_free_after_an_interruption_while_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupting:
+        interrupting.setattr(os, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            only_writer(tmp_path).__enter__()
+    with only_writer(tmp_path):
+        pass
+
+
 def test_a_process_that_is_killed_leaves_the_folder_free(tmp_path: Path) -> None:
     with running(HOLD, tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None

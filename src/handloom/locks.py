@@ -238,6 +238,10 @@ def _lock(folder: Path) -> _Handle:
                 f"{folder} is being written to by another training{_owner(path)}; wait for it, or "
                 f"choose another folder"
             )
+        with suppress(OSError):  # for people to read only
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        return _Handle(path, descriptor)
     except BaseException as error:
         if descriptor >= 0:
             os.close(descriptor)
@@ -245,10 +249,6 @@ def _lock(folder: Path) -> _Handle:
             message = f"cannot lock the folder {folder}: {error.strerror}"
             raise FileError(message) from None
         raise
-    with suppress(OSError):  # for people to read only
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-    return _Handle(path, descriptor)
 
 
 def _owner(path: Path) -> str:

@@ -32,7 +32,9 @@ from handloom import (
     Sequential,
     StopReason,
     Trainer,
+    silhouettes,
 )
+from handloom.data.augment import Draw
 from handloom.parameters import Array
 from handloom.training import TrainingState
 
@@ -98,6 +100,55 @@ def test_layers_in_a_residual_block_are_followed_and_stay_whole() -> None:
     predictions = [each.network.predict(ROWS.inputs.astype(np.float32)) for each in trainers]
     assert all(np.array_equal(each, predictions[0]) for each in predictions)
     assert all(each.network.layers[0].weights.keys() >= {"weights"} for each in trainers)
+
+
+class Brighten:
+    """An augmentation with options that are no arguments of its constructor."""
+
+    def __init__(self) -> None:
+        self.factor, self.unknown = 1.0, float("nan")
+
+    def __call__(self, images: Array, draw: Draw) -> None:
+        np.copyto(images, np.minimum(images * self.factor, 255), casting="unsafe")
+
+
+class Brighter(Brighten):
+    """A transform of the same kind."""
+
+    def __call__(self, inputs: Array, out: Array) -> Array:  # type: ignore[override]
+        return np.multiply(inputs.reshape(out.shape), self.factor, out=out, casting="unsafe")
+
+    def to_config(self) -> dict[str, Any]:
+        return {"name": "brighter"}
+
+
+def brighten_transform(state: TrainingState) -> None:
+    state.model.transform.factor = 3.0  # type: ignore[attr-defined]
+
+
+def brighten_augmentation(state: TrainingState) -> None:
+    state.options.augment[0].factor = 3.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("change", [brighten_transform, brighten_augmentation])
+def test_every_rank_follows_changes_of_augmentations_and_of_the_transform(
+    change: Callable[[TrainingState], object],
+) -> None:
+    images = silhouettes(rows=200, test_rows=20)
+
+    def fit(ranks: int, *changes: Callable[[TrainingState], object]) -> set[str]:
+        def fit_one(_: ThreadRanks) -> Trainer:
+            own = Sequential([Dense(8), ReLU(), Dense(10)]).build((784,), seed=1)
+            options: dict[str, Any] = {"transform": Brighter(), "augment": [Brighten()]}
+            one = made(*map(Changing, changes), network=own, **options)
+            one.fit(images.train, images.test)
+            return one
+
+        return digests(on_ranks(ranks, fit_one))
+
+    alone = fit(1, change)
+    assert fit(3, change) == alone
+    assert fit(1) != alone
 
 
 def test_early_stopping_and_the_best_weights_are_those_of_rank_0() -> None:

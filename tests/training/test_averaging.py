@@ -158,3 +158,22 @@ def test_what_means_nothing_is_refused() -> None:
     other = EMA().bind(network(DATA, units=3).parameters)
     with pytest.raises(ModelError, match="an average must be float32 of shape"):
         other.load_state_dict(EMA().bind(network(DATA).parameters).state_dict())
+
+
+def test_an_interruption_while_the_average_is_put_in_place_leaves_the_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parameters = Sequential([Dense(3)]).build((5,)).parameters
+    average = EMA(0.5).bind(parameters)
+    parameters.values[:] += 1.0
+    own, copyto = parameters.values.copy(), np.copyto
+
+    def interrupted(*arguments: Any) -> None:
+        copyto(*arguments)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "copyto", interrupted)
+    with pytest.raises(KeyboardInterrupt), average.in_place():
+        pass
+    assert np.array_equal(parameters.values, own)

@@ -8,13 +8,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.helpers.training import ROWS
-from tests.training.helpers import StopAt, Watcher, steps_kept, stoppable, trainer
+from tests.helpers.training import ROWS, features
+from tests.training.helpers import StopAt, Watcher, figures, steps_kept, stoppable, trainer
 
-from handloom import SGD, BestWeights, Callback, Checkpoints, ConfigurationError, Trainer
+from handloom import (
+    EMA,
+    SGD,
+    BestWeights,
+    Callback,
+    Checkpoints,
+    ConfigurationError,
+    EarlyStopping,
+    Trainer,
+)
 from handloom.files import FileError
 from handloom.training import EpochRecord, Measurement, TrainingState
+from handloom.training.probe import Probe
 from handloom.training.snapshot import Snapshot
+
+HELD_OUT = features(seed=1)
 
 
 def test_what_a_checkpoint_holds_can_be_read_by_people(tmp_path: Path) -> None:
@@ -194,3 +206,105 @@ def test_a_callback_that_fails_after_a_step_costs_no_training(tmp_path: Path) ->
     whole = stoppable(tmp_path / "whole")
     whole.fit(ROWS)
     assert np.array_equal(resumed.network.parameters.vector, whole.network.parameters.vector)
+
+
+class SavesIn(Watcher):
+    """Saves a checkpoint in a hook of the second epoch, to a folder of its own."""
+
+    def __init__(self, hook: str, folder: Path) -> None:
+        def save(*, state: TrainingState, **_: Any) -> None:
+            if state.progress.epoch == 1:
+                Checkpoints(folder).save(state)
+
+        setattr(self, hook, save)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    ["on_epoch_begin", "on_step_end", "on_validation_begin", "on_validation_end", "on_epoch_end"],
+)
+def test_a_checkpoint_saved_in_any_hook_is_resumed_like_those_of_the_trainer(
+    tmp_path: Path, hook: str
+) -> None:
+    def train(folder: Path, *callbacks: Callback, resume: bool = False) -> Trainer:
+        stopping = EarlyStopping("validation_loss", patience=2, min_delta=0.5)
+        made = trainer(folder, stopping, *callbacks, epochs=6, average=EMA(0.9))
+        made.fit(ROWS, HELD_OUT, resume=resume)
+        return made
+
+    whole = train(tmp_path / "whole", SavesIn(hook, tmp_path / "own"))
+    resumed = train(tmp_path / "own", resume=True)
+    assert figures(resumed.history) == figures(whole.history)
+    assert resumed.history.stop_reason is whole.history.stop_reason
+    assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
+
+
+def test_copies_made_while_an_epoch_ends_can_be_saved(tmp_path: Path) -> None:
+    copies: list[TrainingState] = []
+
+    class Copies(Watcher):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            Checkpoints(tmp_path / "own", warn=print).save(state)
+            copies.append(copy.deepcopy(state))
+
+    trainer(tmp_path, Copies(), epochs=1).fit(ROWS)
+    (copied,) = copies
+    Checkpoints(tmp_path / "copy").save(copied)
+    assert steps_kept(tmp_path / "copy") == steps_kept(tmp_path / "own") == [3]
+
+
+@pytest.mark.parametrize(
+    ("part", "method"), [(TrainingState, "end_epoch"), (Probe, "_measure"), (Probe, "measure")]
+)
+def test_an_interruption_at_the_end_of_an_epoch_gives_it_once_in_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: type, method: str
+) -> None:
+    original = getattr(part, method)
+
+    def interrupted(self: Any, *arguments: Any) -> None:
+        original(self, *arguments)
+        monkeypatch.setattr(part, method, original)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(part, method, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path, diagnose=True).fit(ROWS, HELD_OUT)
+    history = trainer(tmp_path, diagnose=True).fit(ROWS, HELD_OUT, resume=True)
+    assert [record.epoch for record in history] == [0, 1, 2]
+    whole = trainer(tmp_path / "whole", diagnose=True).fit(ROWS, HELD_OUT)
+    assert figures(history) == figures(whole)
+
+
+def test_the_hooks_of_an_epoch_run_also_if_its_measurement_is_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ended: list[int] = []
+
+    class Ended(Watcher):
+        def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+            ended.append(record.epoch)
+
+    monkeypatch.setattr(Probe, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(None, Ended(), diagnose=True).fit(ROWS)
+    assert ended == [0]
+
+
+def test_after_an_error_in_an_update_no_hook_can_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SavesAtEnd(Watcher):
+        def on_train_end(self, *, state: TrainingState) -> None:
+            Checkpoints(tmp_path).save(state)
+
+    def fails(*_: object) -> None:
+        raise ArithmeticError
+
+    made = trainer(None, SavesAtEnd(), average=EMA(0.9))
+    monkeypatch.setattr(EMA, "update", fails)
+    with pytest.raises(ArithmeticError):
+        made.fit(ROWS)
+    assert not steps_kept(tmp_path)

@@ -11,7 +11,8 @@ import pytest
 from tests.helpers.training import ROWS
 from tests.training.helpers import StopAt, resumed_from, steps_kept, stoppable, trainer
 
-from handloom import BestWeights, Checkpoints, ModelError
+from handloom import BestWeights, Checkpoints, ModelError, StopReason
+from handloom.files import FileError
 from handloom.training.snapshot import Snapshot
 
 CutTraining = Callable[[Path], list[Path]]
@@ -79,6 +80,34 @@ def test_where_no_checkpoint_is_whole_training_does_not_begin_anew(
         before.fit(ROWS, resume=True)
 
 
+def test_checkpoints_without_their_manifests_are_named_and_kept_by_a_resume(
+    tmp_path: Path, cut_training: CutTraining
+) -> None:
+    run = tmp_path / "run"
+    contents = {}
+    for folder in cut_training(run):
+        (folder / "manifest.json").unlink()
+        contents[folder.name] = sorted(path.name for path in folder.iterdir())
+    first, said = resumed_from(run)
+    assert first == 0
+    (message,) = said
+    assert "step-000000017 has no manifest.json (an incomplete copy" in message
+    assert "training starts from the beginning" in message
+    for name, files in contents.items():
+        assert sorted(path.name for path in (run / f"incomplete-{name}").iterdir()) == files
+    assert stoppable(run).fit(ROWS, resume=True).stop_reason is StopReason.MAX_EPOCHS
+
+
+def test_a_new_training_is_refused_where_checkpoints_have_no_manifest(
+    tmp_path: Path, cut_training: CutTraining
+) -> None:
+    for folder in cut_training(tmp_path / "run"):
+        (folder / "manifest.json").unlink()
+    with pytest.raises(FileError, match=r"step-000000017 has no manifest\.json .*: complete it"):
+        stoppable(tmp_path / "run").fit(ROWS)
+    assert steps_kept(tmp_path / "run") == [15, 17]
+
+
 def test_without_a_checkpoint_a_resume_begins_at_the_beginning(tmp_path: Path) -> None:
     assert resumed_from(tmp_path / "run") == (0, [])
 
@@ -106,6 +135,19 @@ def test_a_checkpoint_of_an_older_format_is_refused_and_kept(
     ):
         stoppable(tmp_path).fit(ROWS, resume=True)
     assert steps_kept(tmp_path) == [7]
+
+
+def test_a_checkpoint_of_a_later_version_is_refused_beside_one_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stoppable(tmp_path, last_step=7).fit(ROWS)
+    snapshot = Snapshot.load(tmp_path / "step-000000007")
+    with monkeypatch.context() as later:
+        later.setattr("handloom.training.snapshot.VERSION", 99)
+        snapshot.save(tmp_path / "step-000000009")
+    with pytest.raises(ModelError, match=r"step-000000009.*later Handloom; .*: update Handloom"):
+        stoppable(tmp_path).fit(ROWS, resume=True)
+    assert steps_kept(tmp_path) == [7, 9]
 
 
 @pytest.mark.parametrize("lanes", [0, 10**30, "4", None])

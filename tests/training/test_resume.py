@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.helpers.own_layers import Noise
-from tests.helpers.training import ROWS, features
+from tests.helpers.training import BACKENDS, HELD_OUT, ROWS, features
 from tests.training.helpers import (
     IMAGES,
     Stop,
@@ -23,6 +23,7 @@ from handloom import (
     EMA,
     SGD,
     Adam,
+    BatchNorm,
     BestWeights,
     Callback,
     Checkpoints,
@@ -33,11 +34,15 @@ from handloom import (
     Erase,
     Flip,
     LayerNorms,
+    ModelError,
     Muon,
     ReLU,
+    Residual,
     Sequential,
     Shift,
+    SoftmaxCrossEntropy,
     StopReason,
+    Trainer,
     Warmup,
     silhouettes,
 )
@@ -283,3 +288,76 @@ def test_a_training_that_stopped_before_the_first_step_of_an_epoch_keeps_its_goo
         history = resumed.fit(ROWS, resume=True)
         assert history.layer_norms == whole.history.layer_norms
         assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
+
+
+def set_momentum(state: TrainingState) -> None:
+    state.optimizer.momentum = np.float64(0.45)  # type: ignore[attr-defined]
+
+
+def set_decay(state: TrainingState) -> None:
+    assert state.average is not None
+    state.average.decay = 0.5
+
+
+def set_label_smoothing(state: TrainingState) -> None:
+    state.loss.label_smoothing = 0.2  # type: ignore[attr-defined]
+
+
+def set_batch_norm(state: TrainingState) -> None:
+    _, block = state.network.named_layers()[1]
+    assert isinstance(block, Residual)
+    block.block.layers[0].momentum = 0.5
+
+
+class ChangesOption(Callback):
+    """Changes an option in the second epoch, once."""
+
+    def __init__(self, change: Callable[[TrainingState], None]) -> None:
+        self.change = change
+
+    def config(self) -> dict[str, object]:
+        return {"change": self.change.__name__}
+
+    def on_epoch_begin(self, *, state: TrainingState) -> None:
+        if state.progress.epoch == 1:
+            self.change(state)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("change", [set_momentum, set_decay, set_label_smoothing, set_batch_norm])
+def test_options_that_a_callback_has_changed_are_those_of_the_resumed_training(
+    tmp_path: Path, change: Callable[[TrainingState], None], backend: str
+) -> None:
+    def make(folder: Path, *callbacks: Callback, momentum: float = 0.9) -> Trainer:
+        block = Residual([BatchNorm(), Dense(8)])
+        return Trainer(
+            Sequential([Dense(8), block, Dense(3)]).build((5,)),
+            SGD(momentum=momentum),
+            0.01,
+            epochs=4,
+            batch_size=100,
+            loss=SoftmaxCrossEntropy(),
+            average=EMA(0.9),
+            callbacks=[ChangesOption(change), *callbacks],
+            checkpoints=Checkpoints(folder),
+            backend=backend,
+        )
+
+    whole, resumed = (make(tmp_path / name) for name in ("whole", "run"))
+    whole.fit(ROWS, HELD_OUT)
+    make(tmp_path / "run", StopAt(7)).fit(ROWS, HELD_OUT)
+    with pytest.raises(ModelError, match=r"optimizer momentum is 0\.7, the checkpoint has 0\."):
+        make(tmp_path / "run", momentum=0.7).fit(ROWS, HELD_OUT, resume=True)
+    resumed.fit(ROWS, HELD_OUT, resume=True)
+    assert figures(resumed.history) == figures(whole.history)
+    assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
+
+
+def test_a_training_whose_option_a_callback_changed_is_resumed_by_the_same_trainer(
+    tmp_path: Path,
+) -> None:
+    stop = StopAt(7)
+    made = trainer(tmp_path, ChangesOption(set_momentum), stop, optimizer=SGD(momentum=0.9))
+    made.fit(ROWS)
+    stop.step = -1
+    assert len(made.fit(ROWS, resume=True)) == 3

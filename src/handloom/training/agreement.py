@@ -6,22 +6,19 @@ others tell whether they have received a signal.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from handloom.layers import Layer, Residual
 from handloom.parallel.ranks import ONE, Ranks
 from handloom.parameters import Array
 from handloom.training.history import History, StopReason
+from handloom.training.part_options import options_of, set_options
 from handloom.training.state import TrainingState
 
 Decision = TypeVar("Decision")
-
-OPTIONS = (bool, int, float, str, np.generic, type(None))
-"""The types of options that a callback may change during a training."""
 
 
 class Agreement:
@@ -127,29 +124,21 @@ class Agreement:
 
     def _parts(self) -> list[Any]:
         """Return the parts whose options a step reads."""
-        layers = _with_inner(layer for _, layer in self._state.network.named_layers())
-        parts = self._state.optimizer, self._state.loss, self._state.average, *layers
-        return [part for part in parts if hasattr(part, "config")]
-
-    def _options(self) -> list[dict[str, Any]]:
-        """Return the options of each part that are attributes of the same name: simple values."""
-        own = [
-            {name: getattr(part, name, part) for name in part.config()} for part in self._parts()
-        ]
-        return [
-            {n: value for n, value in each.items() if isinstance(value, OPTIONS)} for each in own
-        ]
+        state = self._state
+        return [*state.parts_with_options(), *state.options.augment, state.model.transform]
 
     def _digest(self) -> str:
         steps = [part.steps for part in self._counted()]
-        digest = hashlib.blake2b(repr((self._options(), steps)).encode())
+        options = [options_of(part) for part in self._parts()]
+        digest = hashlib.blake2b(repr((options, steps)).encode())
         for array in self._arrays():
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _followed(self) -> dict[str, Any]:
         steps = [part.steps for part in self._counted()]
-        return {"arrays": self._arrays(), "options": self._options(), "steps": steps}
+        options = [options_of(part) for part in self._parts()]
+        return {"arrays": self._arrays(), "options": options, "steps": steps}
 
     def _follow(self, changes: dict[str, Any]) -> None:
         for own, array in zip(self._arrays(), changes["arrays"], strict=True):
@@ -157,14 +146,4 @@ class Agreement:
         for part, steps in zip(self._counted(), changes["steps"], strict=True):
             part.steps = steps
         for part, options in zip(self._parts(), changes["options"], strict=True):
-            for name, value in options.items():
-                if getattr(part, name) != value:
-                    setattr(part, name, value)
-
-
-def _with_inner(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """Yield layers, and those in residual blocks."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, Residual):
-            yield from _with_inner([*layer.block.layers, *layer.shortcut.layers])
+            set_options(part, options)

@@ -100,8 +100,8 @@ class EMA:
         """Give the network its averaged values until the end of the block."""
         values = self._bound.values
         own = values.copy()
-        np.copyto(values, self.values)
         try:
+            np.copyto(values, self.values)
             yield
         finally:
             np.copyto(values, own)

@@ -3,12 +3,12 @@
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from handloom.errors import ConfigurationError, ModelError, require_count
-from handloom.files import MANIFEST, FileError, make_folder, remove_set
+from handloom.files import MANIFEST, FileError, VersionError, make_folder, remove_set
 from handloom.locks import HeldFolder, only_writer
 from handloom.secondary import Secondary, reason, report, say
 from handloom.text import printable
@@ -19,6 +19,8 @@ from handloom.training.state import TrainingState
 from handloom.training.triggers import Trigger, trigger
 
 STEP = re.compile(r"step-(\d{9,})")
+
+NO_MANIFEST = f"has no {MANIFEST} (an incomplete copy, or a save that was killed)"
 
 
 class Checkpoints:
@@ -75,6 +77,7 @@ class Checkpoints:
         self.keep = require_count("keep", keep)
         self._warn = warn or report
         self._last_good: Path | None = None
+        self._incomplete: list[str] = []  # the names of those that a resume could not read
         self._triggering = Secondary("the trigger of the checkpoints failed", tell=self._tell)
 
     def __repr__(self) -> str:
@@ -124,11 +127,8 @@ class Checkpoints:
         self._reset(state)
         try:
             yield
-        except BaseException:
-            if state.at_step_boundary:
-                self.save(state)
-            raise
-        self.save(state)
+        finally:
+            self.save(state)
 
     def check(self, state: TrainingState) -> None:
         """Check, before a training begins, that its model can be saved when it ends.
@@ -166,12 +166,21 @@ class Checkpoints:
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint now; if that fails, warn and keep the existing ones.
 
-        A diverged training is not saved.
+        Called in `Callback.on_validation_begin`, `Callback.on_validation_end` or
+        `Callback.on_epoch_end`, it writes the checkpoint after the hooks of the epoch. In
+        `Callback.on_train_end` the network may have averaged or best weights: save earlier. A
+        training that diverged, or that an error ended in the middle of an update, is not saved.
         """
+        state.call_between_steps(self._save)
+
+    def _save(self, state: TrainingState) -> None:
+        """Write a checkpoint of a training between two steps."""
         try:
-            if state.history.divergence is not None or not state.weights_are_finite():
+            good = state.at_step_boundary and state.history.divergence is None
+            if not good or not state.weights_are_finite():
                 return
             self._follow_folder()
+            self._set_aside()
             path = self.folder / f"step-{state.progress.steps:09d}"
             existed = path.exists()
             try:
@@ -213,19 +222,30 @@ class Checkpoints:
                 f"{self.folder} holds the checkpoints of a training ({finished[0].name}): "
                 f"continue it with fit(..., resume=True), or choose another folder"
             )
+        if untold := [each for each in self._without_manifest() if each not in self._incomplete]:
+            raise FileError(
+                f"{self.folder} holds a checkpoint of a training, but {untold[0]} {NO_MANIFEST}: "
+                f"complete it, or choose another folder"
+            )
 
     def newest(self) -> Snapshot | None:
         """Return the newest valid checkpoint, or None if none was ever written.
 
+        A warning names those that have no manifest, if there are no others. When the training that
+        then starts from the beginning writes a checkpoint, they are renamed, and not replaced.
+
         Raises
         ------
         ModelError
-            If there are checkpoints, and none of them can be read.
+            If there are checkpoints, and none of them can be read, or one is in a later version of
+            the format.
         """
         problems = []
         for folder in self._finished():
             try:
                 snapshot = Snapshot.load(folder)
+            except VersionError:  # the one before it would replace it
+                raise
             except (FileError, ModelError) as error:
                 problems.append(str(error))
                 continue
@@ -237,7 +257,25 @@ class Checkpoints:
             return snapshot
         if problems:
             raise ModelError(f"no checkpoint can be read: {'; '.join(problems)}")
+        self._incomplete = self._without_manifest()
+        if self._incomplete:
+            self._tell(
+                f"{self.folder}: {self._incomplete[0]} {NO_MANIFEST}: training starts from the "
+                f"beginning; the first checkpoint renames it to {_aside(self._incomplete[0])}"
+            )
         return None
+
+    def _without_manifest(self) -> list[str]:
+        """Return the names of folders with the arrays of a checkpoint and no manifest."""
+        unfinished = (each for each in self._folders() if not (each / MANIFEST).exists())
+        return [each.name for each in unfinished if any(each.glob("arrays-*.safetensors"))]
+
+    def _set_aside(self) -> None:
+        """Rename the checkpoints that a resume could not read, so that none is replaced."""
+        while self._incomplete:
+            name = self._incomplete.pop()
+            with suppress(OSError):
+                (self.folder / name).rename(self.folder / _aside(name))
 
     def _finished(self) -> list[Path]:
         """Return the folders of finished checkpoints, the newest first."""
@@ -267,3 +305,8 @@ class Checkpoints:
             self._warn(message)
         except Exception:
             say(message)
+
+
+def _aside(name: str) -> str:
+    """Return the new name of a checkpoint without a manifest."""
+    return f"incomplete-{name}"

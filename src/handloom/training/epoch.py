@@ -9,6 +9,7 @@ import numpy as np
 
 from handloom.data.batches import Order
 from handloom.training.callbacks.base import Hooks
+from handloom.training.history import EpochRecord
 from handloom.training.objective import Measurement
 from handloom.training.preparation import PreparedTraining
 from handloom.training.state import TrainingState
@@ -69,15 +70,25 @@ class Epoch:
             state.history.stopped_in = progress.epoch
             state.history.stopped_steps = progress.epoch_steps
             return
-        validation = self._validate()
-        record = state.end_epoch(validation, time.perf_counter() - started)
-        if (probe := prepared.due_probe(record.epoch)) is not None:
-            probe.measure(record.epoch)
-        try:
-            self._call_hooks("on_epoch_end", record=record)
-        finally:
-            state.progress = progress.next_epoch()
+        with state.deferring_checkpoints():
+            validation = self._validate()
+            self._end(state.end_epoch(validation, time.perf_counter() - started))
         self.save_if_due(state)
+
+    def _end(self, record: EpochRecord) -> None:
+        """Measure the layers, call the hooks, and go on to the next epoch, also after an exception.
+
+        A resume repeats none of it.
+        """
+        state, probe = self.prepared.state, self.prepared.due_probe(record.epoch)
+        try:
+            if probe is not None:
+                probe.measure(record.epoch)
+        finally:
+            try:
+                self._call_hooks("on_epoch_end", record=record)
+            finally:
+                state.progress = state.progress.next_epoch()
 
     def _run_steps(self, order: Order) -> bool:
         """Make the next steps in one call of the runner; return whether there are any.

@@ -30,6 +30,10 @@ _ROW_WEIGHTS = {
 """The row weights that are compared, with their names in a message."""
 
 
+_CHANGING = ("optimizer", "average", "loss", "network")
+"""The parts whose options a callback may change; a checkpoint restores them."""
+
+
 def configuration(state: TrainingState) -> dict[str, Any]:
     """Return the configuration of a training, as JSON: everything that a resume compares.
 
@@ -56,6 +60,7 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         **state.data_fingerprints,
         "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
         "rates": state.rates,
+        "begun": state.begun,
     }
     configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
     return configured
@@ -81,6 +86,8 @@ def record_own_parts(state: TrainingState, steps: int, *, complete: bool = True)
     parts = _parts(state)
     for name, part in _each(parts) if complete else ():
         _require_complete(name, part)
+    described = configuration(state)
+    state.begun = {name: described[name] for name in _CHANGING}
     state.own_parts = own_parts(parts)
     if any(path.startswith("learning_rate") for path in state.own_parts):
         state.rates = sampled_rates(state.options.schedule, steps)
@@ -173,12 +180,15 @@ def compare(
         If an entry differs that results depend on.
     """
     notes: list[str] = []
+    begun = saved.get("begun", {})  # checkpoints before it had none
     for name in dict.fromkeys([*saved, *current]):
-        if name in ("own", "rates"):
+        if name in ("own", "rates", "begun"):
             continue
         on_resume = type(options).on_resume(name)
         # an option that did not exist when the checkpoint was written counts as its default
         before, now = saved.get(name, type(options).default(name)), current.get(name)
+        if name in begun and now == begun[name]:
+            continue
         if name in ("data", "validation"):
             _require_same_data(name, before, now)
         elif on_resume is OnResume.EPOCHS:

@@ -88,6 +88,7 @@ class Snapshot:
             state.load_state_dict(unpack(self.values, self.arrays))
             state.own_parts = resumed_parts(self.configuration["own"], state.own_parts)
             state.rates = self.configuration["rates"]
+            state.begun = self.configuration.get("begun", state.begun)
 
     def restore_callbacks(self, state: TrainingState) -> None:
         """Restore the state of callbacks; see `Callback.load_state_dict`.

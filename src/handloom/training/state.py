@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from handloom.training.history import (
 )
 from handloom.training.objective import Measurement
 from handloom.training.options import TrainingOptions
+from handloom.training.part_options import options_of, savable_options, set_options, with_inner
 from handloom.training.progress import TrainingProgress
 from handloom.training.serialization import pack
 
@@ -71,6 +73,9 @@ class TrainingState:
     own_parts : dict
         The records of own functions and objects, if there are checkpoints or several ranks; see
         `handloom.training.own_parts`.
+    begun : dict
+        The descriptions of the parts whose options a callback may change, as training began, if
+        there are checkpoints.
     distribution : Distribution or None
         How ranks share the steps, in a distributed training.
     rates : list of (int, float or None)
@@ -118,12 +123,14 @@ class TrainingState:
         self.deadline = math.inf
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
+        self.begun: dict[str, Any] = {}
         self.rates: list[tuple[int, float | None]] = []
         self.distribution: Distribution | None = None
         self.rate_scale = 1.0
         self.announcements: list[str] = []
         self.recorder: object = None  # the callback whose hook runs
         self._recorders: dict[str, object] = {}
+        self._deferred: list[Callable[[TrainingState], None]] | None = None
 
     def __repr__(self) -> str:
         steps = f"epoch {self.progress.epoch} of {self.total_epochs}, {self.progress.steps:,} steps"
@@ -131,7 +138,8 @@ class TrainingState:
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are the network's own."""
-        return {name: value for name, value in vars(self).items() if name != "parameters"}
+        values = {name: value for name, value in vars(self).items() if name != "parameters"}
+        return {**values, "_deferred": None}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         vars(self).update(state)
@@ -223,6 +231,27 @@ class TrainingState:
                 "are updated and others are not: resume it from a checkpoint, or build the network "
                 "again and prepare another training"
             )
+
+    @contextmanager
+    def deferring_checkpoints(self) -> Iterator[None]:
+        """Defer checkpoints to the end of a block, in which the state is not between two steps.
+
+        It is so from the validation of an epoch, with averaged weights, to the next epoch.
+        """
+        deferred = self._deferred = []
+        try:
+            yield
+        finally:
+            self._deferred = None
+            for save in deferred:
+                save(self)
+
+    def call_between_steps(self, save: Callable[["TrainingState"], None]) -> None:
+        """Call a function with this state, once: now, or after `deferring_checkpoints`."""
+        if self._deferred is None:
+            save(self)
+        elif save not in self._deferred:
+            self._deferred.append(save)
 
     def stop(self, reason: StopReason) -> None:
         """End training, for a reason that the history records.
@@ -372,7 +401,10 @@ class TrainingState:
         vars(self.progress).update(vars(after))
 
     def end_epoch(self, validation: Measurement | None, seconds: float) -> EpochRecord:
-        """Append the record of the current epoch to the history, and return it."""
+        """Append the record of the current epoch to the history, and return it.
+
+        It replaces one of the same epoch, after which an exception came.
+        """
         data_loss, penalty, accuracy = self.progress.means()
         counted = self.counts_correct
         record = EpochRecord(
@@ -387,7 +419,8 @@ class TrainingState:
             validation_accuracy=None if validation is None or not counted else validation.accuracy,
             recorded=self.progress.recorded,  # the same dict: `on_epoch_end` may still record
         )
-        self.history.records.append(record)
+        records = self.history.records
+        records[:] = [*(each for each in records if each.epoch < record.epoch), record]
         return record
 
     def weights_are_finite(self) -> bool:
@@ -445,6 +478,12 @@ class TrainingState:
         np.copyto(self.network.parameters.values, self.good_weights)
         self.stop(reason)
 
+    def parts_with_options(self) -> list[Any]:
+        """Return the optimizer, the loss, the average and the layers that have a ``config``."""
+        layers = with_inner(layer for _, layer in self.network.named_layers())
+        parts = self.optimizer, self.loss, self.average, *layers
+        return [part for part in parts if callable(getattr(part, "config", None))]
+
     def state_dict(self) -> dict[str, Any]:
         """Return the state: JSON values, and arrays, which are not copied.
 
@@ -459,6 +498,7 @@ class TrainingState:
         return {
             "progress": self.progress.to_json(),
             "rate_scale": self.rate_scale,
+            "options": [savable_options(part) for part in self.parts_with_options()],
             "history": self.history.to_json(),
             "weights": self.network.parameters.values,
             "good_weights": self.good_weights,
@@ -495,6 +535,8 @@ class TrainingState:
             history.stopped_steps = 0
         self.progress, self.history = progress, history
         self.rate_scale = state.get("rate_scale", 1.0)  # checkpoints before it had none
+        for part, options in zip(self.parts_with_options(), state.get("options", ()), strict=False):
+            set_options(part, {name: options[name] for name in options_of(part) if name in options})
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Load the states of callbacks from `state_dict`.
