@@ -15,6 +15,7 @@ from handloom import (
     SGD,
     Adam,
     BestWeights,
+    Callback,
     ConfigurationError,
     Dataset,
     Dense,
@@ -28,6 +29,7 @@ from handloom import (
 )
 from handloom.data.transforms import AsFloat
 from handloom.parameters import Array
+from handloom.training import TrainingState
 
 
 def test_mini_batches_take_every_row_once_an_epoch_in_a_new_order() -> None:
@@ -223,6 +225,18 @@ class HalvesInPlace(AsFloat):
     def __call__(self, inputs: npt.NDArray[Any], out: Array) -> Array:
         inputs /= 2
         return super().__call__(inputs, out)
+
+
+def test_an_option_of_the_default_loss_that_a_callback_sets_stays_in_its_training() -> None:
+    class Smooths(Callback):
+        def on_epoch_begin(self, *, state: TrainingState) -> None:
+            state.loss.label_smoothing = 0.5  # type: ignore[attr-defined]
+
+    data, histories = features(40), []
+    for callbacks in ([], [Smooths()], []):
+        made = Trainer(network(data), SGD(), 0.1, epochs=2, batch_size=10, callbacks=callbacks)
+        histories.append(made.fit(data)["loss"].tolist())
+    assert histories[0] == histories[2] != histories[1]
 
 
 @pytest.mark.parametrize("batch_size", [10, 40])

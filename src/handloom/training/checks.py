@@ -13,7 +13,6 @@ from handloom.network import Sequential
 from handloom.randomness import Stream
 from handloom.training.datasets import check_same_names, check_same_rows, require_dataset
 from handloom.training.options import TrainingOptions
-from handloom.training.state import DEFAULT_LOSS
 from handloom.training.training_data import TrainingData
 
 
@@ -175,7 +174,7 @@ def split_and_check(
                     f"validation must be a Dataset if there are {name}, got a fraction"
                 )
         train, validation = train.split(validation, Stream(options.seed))
-    loss = options.chosen_loss or DEFAULT_LOSS
+    loss = options.chosen_loss
     check_data(network, "training", train, output_names_of(loss, train.class_names))
     if validation is not None:
         check_same_names(train, validation)

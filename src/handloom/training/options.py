@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from enum import Enum
-from functools import wraps
+from functools import cached_property, wraps
 from textwrap import shorten
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -20,7 +20,7 @@ from handloom.errors import (
     require_known,
     require_number,
 )
-from handloom.losses import Loss
+from handloom.losses import Loss, SoftmaxCrossEntropy
 from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
@@ -209,10 +209,10 @@ class TrainingOptions:
         """The optimizer; an option that is a name was replaced by the object."""
         return cast(Optimizer, self.optimizer)
 
-    @property
-    def chosen_loss(self) -> Loss | None:
-        """The loss, or None for the default."""
-        return cast("Loss | None", self.loss)
+    @cached_property
+    def chosen_loss(self) -> Loss:
+        """The loss, or the default, an object of its own: callbacks may set its options."""
+        return SoftmaxCrossEntropy() if self.loss is None else cast(Loss, self.loss)
 
     @property
     def chosen_transform(self) -> Transform | None:

@@ -40,7 +40,7 @@ from handloom.training.row_weights import RowWeights
 from handloom.training.runner import Runner
 from handloom.training.same_training import check_same_training, differing_environments
 from handloom.training.snapshot import Snapshot
-from handloom.training.state import DEFAULT_LOSS, Stateful, TrainingState
+from handloom.training.state import Stateful, TrainingState
 from handloom.training.training_data import TrainingData
 from handloom.training.warm_start import WarmStart
 
@@ -248,7 +248,7 @@ def prepare(
 
 def _model(network: Sequential, options: TrainingOptions, train: Dataset) -> Model:
     """Return the network with its transform, the names of its classes and image statistics."""
-    model = model_for(network, options.chosen_loss or DEFAULT_LOSS, train, options.chosen_transform)
+    model = model_for(network, options.chosen_loss, train, options.chosen_transform)
     return replace(model, image_statistics=statistics_of(train))
 
 

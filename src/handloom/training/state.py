@@ -11,7 +11,7 @@ import numpy as np
 
 from handloom.data.dataset import Dataset
 from handloom.errors import ConfigurationError, ModelError, require_number
-from handloom.losses import ClassificationLoss, Loss, SoftmaxCrossEntropy
+from handloom.losses import ClassificationLoss, Loss
 from handloom.model import Model
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
@@ -34,8 +34,6 @@ from handloom.training.options import TrainingOptions
 from handloom.training.part_options import options_of, savable_options, set_options, with_inner
 from handloom.training.progress import TrainingProgress
 from handloom.training.serialization import pack
-
-DEFAULT_LOSS = SoftmaxCrossEntropy()
 
 
 class Stateful(Protocol):
@@ -163,7 +161,7 @@ class TrainingState:
     @property
     def loss(self) -> Loss:
         """The loss, from logits."""
-        return self.options.chosen_loss or DEFAULT_LOSS
+        return self.options.chosen_loss
 
     @property
     def average(self) -> EMA | None:
