@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from handloom.optimizers import OPTIMIZERS
 from handloom.text import enumerated, printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.history import History, StopReason
@@ -251,6 +252,20 @@ class _Measured:
         return max(((each.output, each.layer) for each in learning), default=(0.0, ""))
 
 
+def _unchanged(seen: _Measured) -> Iterator[Finding]:
+    """Find an optimizer of the user's own that changes nothing; others may, at tiny rates."""
+    name, rate = seen.diagnosis.optimizer, _largest_rate(seen.history)
+    own = name not in {each.__name__ for each in OPTIMIZERS.values()}
+    updates = [change for change, _, _ in seen.changes]
+    gradient = max((each.gradient for each in seen.last.layers), default=0.0)
+    if own and updates and max(updates) == 0.0 and gradient > 0.0 and rate > VANISHED:
+        yield Finding(
+            "unchanged weights",
+            f"No measured step changed a weight, although the gradient is not 0: update of {name} "
+            f"must change w in place, as w -= rate * dw does; w = w - rate * dw makes a new array",
+        )
+
+
 def _small_inputs(seen: _Measured) -> Iterator[Finding]:
     scale = seen.diagnosis.input_scale
     if scale < SMALL_INPUT:
@@ -413,6 +428,7 @@ def _stated(history: History, rate: float) -> str:
 
 
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
+    _unchanged,
     _small_inputs,
     _alike,
     _scales,
