@@ -247,7 +247,7 @@ def _draw_prediction(panel: "Axes", model: Model, predicted: npt.NDArray[np.floa
     """Draw the outputs of a model as bars, the largest ones first."""
     names = model.class_names
     order = np.argsort(-predicted, kind="stable")[:MOST_CLASSES]
-    labels = [fitted(each, LABEL - 0.3, SMALL) for each in class_labels([names[k] for k in order])]
+    labels = class_labels([names[k] for k in order], LABEL - 0.3, SMALL, indices=order)
     bars = panel.barh(range(len(order)), predicted[order], color=BLUE, height=0.75)
     likely = model.output_activation in ("softmax", "sigmoid")
     written = [f"{100 * v:.1f} %" if likely else f"{v:.4g}" for v in predicted[order]]
