@@ -43,7 +43,7 @@ MOST_UNITS, UNITS_IN_A_LINE = 512, 128
 MOST_CLASSES = 10
 """The largest numbers of feature maps, of units and of classes that are drawn of a layer."""
 
-LABEL, STRIP, RANGE = 2.3, 8.4, 1.5
+LABEL, STRIP, RANGE = 2.3, 8.4, 2.4
 """The widths of the name of a layer, of its picture and of its range in inches."""
 
 LINE, MAP, BAR, GAP = 0.22, 0.7, 0.26, 0.3
