@@ -37,7 +37,7 @@ LETTERS = {
     "velocity": "u",
     "first_moment": "m",
     "second_moment": "v",
-    "squares": "s",
+    "squares": "v",
 }
 """The letters of the equations for the names in the library."""
 
@@ -288,4 +288,6 @@ def _afterwards(tiny: Example, t: Named, compared: str) -> Part:
     title = "After the step: the same batch with the new weights"
     if tiny.differs_in_prediction:
         title += ", as in prediction"
+    if not np.isfinite(loss + total):
+        title += ". Its loss is not finite: try a smaller learning rate"
     return Part(title, (equation,), (Named("z'", z), t))
