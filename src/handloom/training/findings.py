@@ -406,7 +406,14 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
 
 def _ended_schedule(seen: _Measured) -> Iterator[Finding]:
     rate = _largest_rate(seen.history)
-    if rate < VANISHED:
+    if rate >= VANISHED:
+        return
+    if rate > 0.0 and _is_constant(seen.history):
+        yield Finding(
+            "learning rate too small",
+            f"The learning rate, {rate:.3g}, is too small for any optimizer; try 0.001, then 0.1",
+        )
+    else:
         yield Finding(
             "ended schedule",
             f"The learning rate was at most {rate:.3g} at the end of every epoch: the schedule has "
@@ -419,12 +426,17 @@ def _largest_rate(history: History) -> float:
     return max(record.learning_rate for record in history.records)
 
 
+def _is_constant(history: History) -> bool:
+    """Return whether several epochs ended with the same rate."""
+    return len(history) > 1 and len({record.learning_rate for record in history.records}) == 1
+
+
 def _stated(history: History, rate: float) -> str:
     """Return a rate at the end of an epoch; one that a schedule may have changed with its epoch."""
+    if _is_constant(history):
+        return f"{rate:.3g}"
     rates = [record.learning_rate for record in history.records]
-    constant = len(rates) > 1 and len(set(rates)) == 1
-    epoch = "" if constant else f" at the end of epoch {rates.index(rate) + 1}"
-    return f"{rate:.3g}{epoch}"
+    return f"{rate:.3g} at the end of epoch {rates.index(rate) + 1}"
 
 
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
