@@ -256,9 +256,9 @@ def _unchanged(seen: _Measured) -> Iterator[Finding]:
     """Find an optimizer of the user's own that changes nothing; others may, at tiny rates."""
     name, rate = seen.diagnosis.optimizer, _largest_rate(seen.history)
     own = name not in {each.__name__ for each in OPTIMIZERS.values()}
-    updates = [change for change, _, _ in seen.changes]
+    changes = [change for change, _, _ in seen.changes]
     gradient = max((each.gradient for each in seen.last.layers), default=0.0)
-    if own and updates and max(updates) == 0.0 and gradient > 0.0 and rate > VANISHED:
+    if own and changes and max(changes) == 0.0 and gradient > 0.0 and rate > VANISHED:
         yield Finding(
             "unchanged weights",
             f"No measured step changed a weight, although the gradient is not 0: update of {name} "
