@@ -164,7 +164,7 @@ CAUSES: dict[str, dict[str, Any]] = {
 def stuck(measured: dict[str, Any]) -> History:
     """Return the history of one epoch of a training that has learned nothing."""
     layer: dict[str, Any] = {"output": 1.0, "gradient": 1.0, "update": 1e-3, "growth": 1.0}
-    rest = {"rate": 0.1, "input_scale": 1.0, "optimizer": "SGD"} | measured
+    rest: dict[str, Any] = {"rate": 0.1, "input_scale": 1.0, "optimizer": "SGD"} | measured
     rate, scale, optimizer = (rest.pop(name) for name in ("rate", "input_scale", "optimizer"))
     last = layer | {"update": 0.0}
     layers = LayerProbe("0.dense", **(layer | rest)), LayerProbe("1.dense", **last)

@@ -76,8 +76,8 @@ class TestSampleGrid:
         (axes,) = plots.samples(Dataset(rows, np.arange(30) % 10)).axes
         first, eighth = axes.collections[0], axes.collections[7]
         np.testing.assert_array_equal(first.get_facecolor(), eighth.get_facecolor())
-        shapes = [each.get_paths()[0].vertices for each in (first, eighth)]
-        assert not np.array_equal(*shapes)
+        circle, square = (np.asarray(each.get_paths()[0].vertices) for each in (first, eighth))
+        assert not np.array_equal(circle, square)
 
     def test_rows_of_one_feature_are_points_against_their_targets(self) -> None:
         data = sine(30).train
