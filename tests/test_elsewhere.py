@@ -43,6 +43,11 @@ UNBUILT: Any = Dense(3)
 LAYER: Any = NETWORK[0]
 
 
+class NotInitialized(ReLU):
+    def __init__(self) -> None:
+        self.size = 3
+
+
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "model.summary": (lambda: MODEL.summary(""), r"print\(model\.network\)"),
     "model.fit": (lambda: MODEL.fit(0, 0), r"trainer\.fit\(Dataset\(inputs, targets\)\)"),
@@ -106,6 +111,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
         r"put Flatten\(\) in front of it .* network\.build\(\(784,\)\)",
     ),
     "gradients of a dataset": (lambda: check_gradients(NETWORK, ROWS), r"got Dataset: .*\.inputs"),
+    "gradients of a layer that is not initialized": (
+        lambda: check_gradients(NotInitialized(), [[0.0]]),
+        r"'weights': its __init__ must call super\(\)\.__init__\(\) first",
+    ),
     "gradients of a model": (lambda: check_gradients(MODEL, [[0.0]]), "pass its network"),
 }
 

@@ -56,6 +56,28 @@ def test_a_notebook_runs_and_shows_its_pictures(
     assert pictures == PICTURES[page.stem]
 
 
+NOTES = {
+    "small = ": "is too small for Adam",
+    "large = ": "is too large for Adam",
+    "dead = ": "are dead",
+    "deep = ": "The gradient vanishes",
+    "saturated = ": "use smaller initial weights",
+    "alike = ": "compute the same function",
+    "table(columns)": "scale the input features",
+    "sorted_rows = ": "sorted by class and not shuffled",
+    "few = ": "seems to overfit",
+}
+"""A note of each training that a notebook breaks, by the code of its cell."""
+
+
+@pytest.mark.slow
+def test_each_broken_training_of_a_notebook_ends_in_a_note_that_names_the_cause() -> None:
+    outputs = list(execute(NOTEBOOKS / "why-does-it-not-learn.md"))
+    for code, note in NOTES.items():
+        (printed,) = [each.printed for each in outputs if f"\n{code}" in f"\n{each.code}"]
+        assert note in " ".join(printed.split()), code
+
+
 def test_every_notebook_is_on_the_page_that_lists_them() -> None:
     listing = (NOTEBOOKS / "README.md").read_text()
     for page in PAGES:

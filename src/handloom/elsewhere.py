@@ -32,6 +32,8 @@ NETWORK: Mapping[str, str] = {
 }
 """Names of networks, each with its spelling here."""
 
+_NOT_INITIALIZED = "its __init__ must call super().__init__() first"
+
 LAYER: Mapping[str, str] = {
     **dict.fromkeys(("W", "w", "kernel", "weight"), f"write {_WEIGHTS}"),
     **dict.fromkeys(("b", "bias", "biases"), f"write {_BIASES}"),
@@ -41,8 +43,14 @@ LAYER: Mapping[str, str] = {
     **dict.fromkeys(("db", "dbiases"), 'write layer.gradients["biases"], after a backward pass'),
     "get_weights": "write layer.weights, a mapping of names to arrays",
     "set_weights": f"write {_WEIGHTS}[...] = array",
+    **dict.fromkeys(("weights", "gradients", "_buffers"), _NOT_INITIALIZED),
 }
-"""Names of layers."""
+"""Names of layers, and those that a layer of the user's own may lack."""
+
+OPTIMIZER: Mapping[str, str] = dict.fromkeys(
+    ("weight_decay", "steps", "bindings", "state"), _NOT_INITIALIZED
+)
+"""Names that an optimizer of the user's own may lack."""
 
 ARRAYS: Mapping[str, str] = {
     **dict.fromkeys(

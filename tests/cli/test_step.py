@@ -61,12 +61,30 @@ def test_every_option_reaches_the_step(handloom: Command) -> None:
         *("step", "--momentum", 0.5, "--learning-rate", 0.25, "--l1", 0.002, "--l2", 0.03),
         *("--seed", 4, "--steps", 2),
     ).out
-    assert "Step 1 of 2 by sgd: r = 0.25 is the learning rate, m = 0.5 the momentum" in said
+    assert "Step 1 of 2 by sgd: r = 0.25 is the learning rate, mu = 0.5 the momentum" in said
     assert "Step 2 of 2" in said
     assert "gW0 = dW0 + 0.002 sign(W0) + 2*0.03 W0" in said
     assert "uW0' = mu uW0 - r gW0" in said
     assert said != handloom("step", "--momentum", 0.5, "--learning-rate", 0.25).out
     assert "sqrt" in handloom("step", "--optimizer", "adam").out
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adagrad"])
+def test_the_letters_of_the_legend_are_those_of_the_equations(
+    handloom: Command, optimizer: str
+) -> None:
+    momentum = ("--momentum", 0.9) if optimizer == "sgd" else ()
+    said = handloom("step", "--optimizer", optimizer, *momentum).out
+    legend, _, equations = said.partition("Step 1 of 1")[2].partition("1. The batch")
+    letters = [part.split()[-1] for part in legend.split("=")[:-1]]
+    assert letters == (["r", "mu", "step"] if momentum else ["r", "step"])
+    used = {"sgd": "mu uW0", "adam": "^step", "adagrad": "vW0' = vW0 + gW0^2"}
+    assert used[optimizer] in equations
+
+
+def test_a_loss_that_is_no_longer_finite_is_said(handloom: Command) -> None:
+    said = handloom("step", "--learning-rate", 1e300).out
+    assert "Its loss is not finite: try a smaller learning rate" in " ".join(said.split())
 
 
 def test_the_same_seed_says_the_same(handloom: Command) -> None:

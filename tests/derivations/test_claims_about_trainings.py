@@ -146,6 +146,7 @@ def test_the_best_constant_prediction_of_smoothed_classes_is_their_entropy() -> 
 
 
 CAUSES: dict[str, dict[str, Any]] = {
+    "unchanged weights": {"update": 0.0, "optimizer": "OfMyOwn"},
     "small input features": {"input_scale": 1e-4},
     "equal units": {"alike": True},
     "large input features": {"input_scale": 100.0},
@@ -163,14 +164,14 @@ CAUSES: dict[str, dict[str, Any]] = {
 def stuck(measured: dict[str, Any]) -> History:
     """Return the history of one epoch of a training that has learned nothing."""
     layer: dict[str, Any] = {"output": 1.0, "gradient": 1.0, "update": 1e-3, "growth": 1.0}
-    rest = {"rate": 0.1, "input_scale": 1.0} | measured
-    rate, scale = rest.pop("rate"), rest.pop("input_scale")
+    rest: dict[str, Any] = {"rate": 0.1, "input_scale": 1.0, "optimizer": "SGD"} | measured
+    rate, scale, optimizer = (rest.pop(name) for name in ("rate", "input_scale", "optimizer"))
     last = layer | {"update": 0.0}
     layers = LayerProbe("0.dense", **(layer | rest)), LayerProbe("1.dense", **last)
     history = History()
     history.records = [EpochRecord(0, 2.3, 2.3, 0.0, None, rate, 1.0)]
     records = [ProbeRecord(0, 2.3, layers)]
-    history.diagnosis = Diagnosis("SGD", 100, 0.0, 256, 2.3, scale, 0.0, records)
+    history.diagnosis = Diagnosis(optimizer, 100, 0.0, 256, 2.3, scale, 0.0, records)
     return history
 
 

@@ -10,6 +10,7 @@ from handloom import (
     ConfigurationError,
     DataError,
     Dense,
+    MeanSquaredError,
     ModelError,
     ReLU,
     Sequential,
@@ -84,6 +85,15 @@ def test_the_same_seed_gives_the_same_table() -> None:
     assert first == again != other
 
 
+def test_a_name_stands_for_a_loss() -> None:
+    made = Sequential([Dense(5)])
+    by_name, by_loss = (
+        str(check_gradients(made, X, X, loss=loss))
+        for loss in ("mean_squared_error", MeanSquaredError())
+    )
+    assert by_name == by_loss
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "message"),
     [
@@ -97,6 +107,21 @@ def test_the_same_seed_gives_the_same_table() -> None:
             ConfigurationError,
             "loss must be None if the subject is a loss",
         ),
+        ((network(), X, X), {}, ConfigurationError, "continuous targets need a loss: pass loss="),
+        ((network(), X, X[:, 0]), {}, ConfigurationError, r"such as MeanSquaredError\(\); classes"),
+        (
+            (network(), X, TARGETS),
+            {"loss": "mean_square_error"},
+            ConfigurationError,
+            "Did you mean 'mean_squared_error'",
+        ),
+        (
+            (network(), X, TARGETS),
+            {"loss": SoftmaxCrossEntropy},
+            ConfigurationError,
+            r"loss must be an instance, .* pass SoftmaxCrossEntropy\(\)",
+        ),
+        ((network(), X, TARGETS), {"loss": 3}, ConfigurationError, "loss must be a loss such as"),
         ((ReLU, X), {}, ConfigurationError, "must be a layer, a loss or a network"),
         ((3, X), {}, ConfigurationError, "must be a layer, a loss or a network, got 3"),
         ((ReLU(), X[:0]), {}, DataError, "at least one row"),

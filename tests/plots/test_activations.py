@@ -52,6 +52,14 @@ def test_the_cells_are_the_outputs() -> None:
     assert -low == high == pytest.approx(np.abs(np.asarray(strips[1].get_array())).max())
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1e-100])
+def test_ranges_of_any_values_stay_on_the_page(scale: float) -> None:
+    figure = render(plots.activations(of_features(), np.array([-1.234, -1.111, 1.234]) * scale))
+    ranges = [each for each in figure.texts if " to " in each.get_text()]
+    assert ranges
+    assert all(each.get_window_extent().x1 <= figure.bbox.width for each in ranges)
+
+
 def test_wide_and_deep_networks_are_drawn_in_part() -> None:
     wide = Sequential([Dense(2000), *[Dense(3) for _ in range(40)]]).build((3,), seed=0)
     figure = render(plots.activations(wide, np.ones(3)))

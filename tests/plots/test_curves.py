@@ -170,6 +170,32 @@ class TestTrainingCurves:
         words = "diverged in epoch 1 at step 5: the loss became NaN or infinite"
         assert words in texts(render(curves(bad)))
 
+    def test_a_run_without_an_epoch_has_no_panel_of_accuracies(self) -> None:
+        bad = history([])
+        bad.stop_reason = StopReason.NON_FINITE_LOSS
+        assert "accuracy (%)" not in [axes.get_ylabel() for axes in curves(bad).axes]
+
+    def test_a_run_without_an_epoch_leaves_no_empty_margin_in_a_comparison(self) -> None:
+        bad = history([])
+        bad.stop_reason = StopReason.NON_FINITE_LOSS
+        drawn = {"sound": history([1001.0, 1000.0])}
+        edges = [
+            render(plots.comparison(models, dataset=WHERE)).axes[0].get_position().x0
+            for models in (drawn, {"bad": bad, **drawn})
+        ]
+        assert edges[1] == pytest.approx(edges[0], abs=0.01)
+
+    def test_learning_rates_have_a_logarithmic_axis_on_request_only_and_its_label_says_so(
+        self,
+    ) -> None:
+        run, rates = history(falling(5)), [0.1, 0.07, 0.04, 0.01, 1e-4]
+        for scale, drawn, label in (
+            ("auto", "linear", "learning rate"),
+            ("log", "log", "learning rate (log)"),
+        ):
+            panel = plots.history(run, learning_rates=rates, scale=scale).axes[-1]  # type: ignore[arg-type]
+            assert (panel.get_yscale(), panel.get_ylabel()) == (drawn, label)
+
     def test_a_logarithmic_scale_on_request_shows_a_diverged_run_whole(self) -> None:
         bad = history([2.3, 0.5, 1e6])
         for figure, panel in (
@@ -320,6 +346,16 @@ class TestComparison:
         for models in cases:
             figure = render(plots.comparison(models, "loss", dataset=WHERE))
             assert "no epoch completed" in texts(figure)
+
+    def test_the_legend_of_many_models_leaves_the_panel_its_height(self) -> None:
+        heights = []
+        for count in (1, 20):
+            names = [
+                f"a model with a name of fifty characters, number {i:03}" for i in range(count)
+            ]
+            figure = render(plots.comparison({name: history(falling(4)) for name in names}))
+            heights.append(figure.axes[0].bbox.height)
+        assert heights[1] > 0.9 * heights[0]
 
     def test_many_models_fit_in_the_legend(self) -> None:
         models = {f"a model with a long name {i}": [history(falling(4))] for i in range(11)}

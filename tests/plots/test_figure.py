@@ -26,6 +26,7 @@ from tests.plots.helpers import (
 from handloom import Conv2D, Dataset, Dense, Flip, Model, Sequential, plots
 from handloom.data import AsFloat
 from handloom.errors import ConfigurationError, DataError, MissingExtraError
+from handloom.plots.figure import class_labels, color_of, drawing, marker_of
 from handloom.plots.fonts import families, fitted, legible, width
 from handloom.training import Evaluation
 from handloom.training.evaluation_metrics import RegressionMetrics
@@ -139,6 +140,26 @@ def test_a_class_name_that_is_not_utf8_or_very_long_is_drawn(tmp_path: Path) -> 
     plots.save(figure, tmp_path / "confusion.png")
     assert r"\udcff" in texts(figure)
     assert "$\\frac$" in texts(figure)
+
+
+def test_no_two_of_many_classes_have_the_same_color_and_marker() -> None:
+    classes = range(49)
+    assert len({(color_of(index), marker_of(index)) for index in classes}) == len(classes)
+
+
+def test_names_that_are_cut_to_the_same_text_have_the_index_of_their_class_in_front() -> None:
+    names = [f"a name that is cut {middle} in the middle" for middle in ("here", "there")]
+    with drawing():
+        assert class_labels([*names, "cat"], longest=14) == [
+            "0: a n...iddle",
+            "1: a n...iddle",
+            "cat",
+        ]
+        assert class_labels(names, longest=14, indices=[7, 3])[0] == "7: a n...iddle"
+        first, second = class_labels(names, 2.0)  # inches
+        assert first.startswith("0: a na")
+        assert second.startswith("1: a na")
+        assert class_labels(names) == names
 
 
 def inside(figure: Figure) -> bool:

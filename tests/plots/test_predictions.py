@@ -87,7 +87,7 @@ class TestConfidentMistakes:
         ("name", "caption"),
         [
             ("Ankle boot", "pred. Ankle boot\n> 99.9 %"),
-            ("a name too long for a line", "pred. a name... for a line\n> 99.9 %"),
+            ("a name too long for a line", "pred. a name to...r a line\n> 99.9 %"),
         ],
     )
     def test_a_caption_has_two_lines_if_its_name_is_long(self, name: str, caption: str) -> None:

@@ -71,6 +71,14 @@ class TestSampleGrid:
             np.testing.assert_array_equal(drawn.get_offsets(), own)
             assert drawn.get_label() == data.class_names[label]
 
+    def test_points_of_classes_that_share_a_color_have_different_markers(self) -> None:
+        rows = np.random.default_rng(0).standard_normal((30, 2))
+        (axes,) = plots.samples(Dataset(rows, np.arange(30) % 10)).axes
+        first, eighth = axes.collections[0], axes.collections[7]
+        np.testing.assert_array_equal(first.get_facecolor(), eighth.get_facecolor())
+        circle, square = (np.asarray(each.get_paths()[0].vertices) for each in (first, eighth))
+        assert not np.array_equal(circle, square)
+
     def test_rows_of_one_feature_are_points_against_their_targets(self) -> None:
         data = sine(30).train
         (axes,) = render(plots.samples(data)).axes

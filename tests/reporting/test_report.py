@@ -143,6 +143,13 @@ def test_a_page_has_a_language_a_title_and_headings_in_order(page: Parsed) -> No
     assert all(each.attributes.get("alt") is not None for each in page.all("img"))
 
 
+def test_captions_say_what_is_drawn(page: Parsed) -> None:
+    text = " ".join(page.whole_text.split())
+    assert "It is 0.01 in every epoch." in text  # and no axis that does not begin at 0
+    assert "orange is darker, and strongest from a quarter of the class on" in text
+    assert "Some labels may be wrong; which of these would you have got right?" in text
+
+
 def test_the_same_model_makes_the_same_page(
     html: str, hostile_training: tuple[Model, History]
 ) -> None:

@@ -96,3 +96,11 @@ def test_right_losses_keep_the_contract(
 def test_a_promise_that_a_loss_breaks_is_named(mistake: str, message: str) -> None:
     with pytest.raises(CheckError, match=message):
         check_loss(Squared(**{mistake: True}), X, rows(6, 5, seed=1), squared)
+
+
+def test_an_output_activation_that_no_model_has_breaks_the_contract() -> None:
+    loss = Squared()
+    loss.output_activation = "tanh"  # type: ignore[attr-defined]
+    message = "output activation: unknown output_activation 'tanh'; known are: exp, identity"
+    with pytest.raises(CheckError, match=message):
+        check_loss(loss, X, rows(6, 5, seed=1), squared)

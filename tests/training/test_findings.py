@@ -178,6 +178,12 @@ def test_a_learning_rate_that_is_far_too_small(optimizer: type[Optimizer], rate:
     assert f"is too small for {optimizer.__name__}; try {rate * 10:.2g}" in history.notes[-1]
 
 
+def test_a_constant_rate_of_almost_zero_is_not_taken_for_an_ended_schedule() -> None:
+    history = fit([Dense(32), ReLU()], SGD(), 1e-30)
+    assert symptoms(history) == ["stuck", "learning rate too small"]
+    assert "The learning rate, 1e-30, is too small for any optimizer" in history.notes[-1]
+
+
 def test_a_frequent_class_is_not_taken_for_sorted_rows() -> None:
     generator = np.random.default_rng(0)
     x = generator.standard_normal((600, 6))

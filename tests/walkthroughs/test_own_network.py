@@ -115,6 +115,14 @@ def test_the_parts_are_in_the_order_of_the_step() -> None:
     ]
 
 
+@pytest.mark.parametrize("layer", [BatchNorm(), Dropout(0.5), Residual([Dropout(0.5)])])
+def test_the_losses_before_and_after_a_step_are_both_of_prediction(layer: Layer) -> None:
+    made = network(Dense(4, weights_l2=0.01), layer)
+    (after,) = walkthrough(made, X, CLASSES, learning_rate=1e-12).parts[-1].equations
+    before = after.text.partition("before the step, as in prediction: ")[2].rstrip(")")
+    assert before == after.entry.rpartition(" = ")[2]  # the weights hardly move
+
+
 def test_every_layer_of_the_library_has_an_equation() -> None:
     assert {*FORMULAS, *FORWARD} == set(LAYERS)
     assert set(FORWARD) == set(BACKWARD)
@@ -146,6 +154,25 @@ def test_every_optimizer_can_be_walked_through_with_images(kind: str) -> None:
     made = Sequential([Conv2D(2, 3), LayerNorm(), Flatten(), Dense(3)]).build((1, 4, 4))
     walked = walkthrough(made, draw(3, 1, 4, 4), [0, 1, 2], optimizer=kind)
     assert "W0'" in shown(walked)
+
+
+@pytest.mark.parametrize("name", ["Dense", "ReLU", "ELU"])
+def test_a_layer_of_the_users_own_with_the_name_of_another_gets_no_equation_of_that(
+    name: str,
+) -> None:
+    class Square(Layer):
+        def forward(self, x: Array, **_: Any) -> Array:
+            self.x = x
+            return x**2
+
+        def backward(self, dy: Array, *, need_dx: bool = True) -> Array:
+            return dy * 2 * self.x
+
+    own = type(name, (Square,), {})()
+    assert own.kind in LAYERS
+    walked = walkthrough(network(Dense(4), own), X, CLASSES)
+    assert "y1 = forward(y0)" in [each.text for each in walked.equations]
+    assert "gradients and dy0 = backward(dy1)" in [each.text for each in walked.equations]
 
 
 def test_label_smoothing_and_frozen_layers_are_shown_as_they_are() -> None:

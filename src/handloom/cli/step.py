@@ -24,14 +24,14 @@ def step(
     parts_of_steps = walk(settings, steps)
     symbols = [f"r = {number(settings.peak_rate)} is the learning rate"]
     if settings.momentum:
-        symbols.append(f"m = {number(settings.momentum)} the momentum")
+        symbols.append(f"mu = {number(settings.momentum)} the momentum")
     show_text(
         "Each equation is followed by one of its entries in numbers; [i,j] is row i, column j, "
         "counted from 0. Numbers are shown with four digits and computed with sixteen, so a zero "
         "may appear as 1e-17. A prime marks a value after the step: W0' is the new W0."
     )
     for count, parts in enumerate(parts_of_steps, start=1):
-        legend = ", ".join([*symbols, f"t = {count} the number of the step"])
+        legend = ", ".join([*symbols, f"step = {count} the number of the step"])
         say("")
         show_text(f"Step {count} of {steps} by {settings.optimizer}: {legend}.")
         for index, part in enumerate(parts, start=1):

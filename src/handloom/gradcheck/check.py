@@ -38,7 +38,7 @@ def check_gradients(
     targets: npt.ArrayLike | None = None,
     weights: npt.ArrayLike | None = None,
     *,
-    loss: Loss | None = None,
+    loss: Loss | str | None = None,
     thorough: bool = False,
     tolerance: float = 1e-6,
     seed: int = 0,
@@ -69,8 +69,9 @@ def check_gradients(
         For a loss and a network: class indices, or other targets of the loss.
     weights : array, shape (n,), optional
         For a loss and a network: the sample weights.
-    loss : Loss, optional
-        For a network; by default `SoftmaxCrossEntropy`.
+    loss : Loss or str, optional
+        For a network; by default `SoftmaxCrossEntropy`, for classes; for continuous targets it must
+        be set.
     thorough : bool
         Whether to check every entry. Otherwise a gradient is projected on a few random directions,
         which takes a constant number of evaluations for arrays of any size, and finds the same
@@ -88,7 +89,8 @@ def check_gradients(
     Raises
     ------
     ConfigurationError
-        If an argument is invalid or would be ignored.
+        If an argument is invalid or would be ignored, or targets are continuous and there is no
+        loss.
     DataError
         If ``x`` has no rows or is not finite.
     ModelError

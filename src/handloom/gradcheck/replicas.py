@@ -6,15 +6,22 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import nan
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from handloom.elsewhere import AdvisesOnNames
-from handloom.errors import ConfigurationError, ModelError
+from handloom.errors import ConfigurationError, ModelError, refuse_class
 from handloom.layers import Layer
 from handloom.layers.building import build
-from handloom.losses import Loss, SoftmaxCrossEntropy, Targets, output_activation_of
+from handloom.losses import (
+    Loss,
+    SoftmaxCrossEntropy,
+    Targets,
+    loss as loss_named,
+    output_activation_of,
+)
 from handloom.network import Sequential
 from handloom.parameters import Array, Parameters
 from handloom.randomness import Purpose, Stream
@@ -25,7 +32,7 @@ def float64_replica_of(
     x: Array,
     targets: npt.ArrayLike | None,
     weights: npt.ArrayLike | None,
-    loss: Loss | None,
+    loss: Loss | str | None,
     stream: Stream,
 ) -> Float64Replica:
     """Return the replica to check; refuse arguments that would be ignored."""
@@ -47,11 +54,35 @@ def float64_replica_of(
     target_rows = np.array(targets)
     row_weights = None if weights is None else np.array(weights, np.float64)
     if isinstance(subject, Sequential):
-        objective = SoftmaxCrossEntropy() if loss is None else loss
+        objective = _objective(loss, target_rows)
         return _NetworkReplica(subject, x, target_rows, row_weights, objective, stream)
     if loss is not None:
         raise ConfigurationError(f"loss must be None if the subject is a loss, got {loss!r}")
     return _LossReplica(subject, x, target_rows, row_weights)
+
+
+def _objective(loss: Loss | str | None, targets: npt.NDArray[np.generic]) -> Loss:
+    """Return the loss of a network, or the one of a name; by default that of classes."""
+    if isinstance(loss, str):
+        return loss_named(loss)
+    refuse_class("loss", loss)
+    if loss is None and not _are_classes(targets):
+        raise ConfigurationError(
+            "continuous targets need a loss: pass loss=..., such as MeanSquaredError(); classes "
+            "are integers"
+        )
+    if loss is not None and not callable(loss):
+        raise ConfigurationError(
+            f"loss must be a loss such as SoftmaxCrossEntropy(), or a name, got {loss!r}"
+        )
+    return SoftmaxCrossEntropy() if loss is None else loss
+
+
+def _are_classes(targets: npt.NDArray[Any]) -> bool:
+    """Return whether targets are not continuous: class indices, or probabilities of classes."""
+    if targets.dtype.kind != "f":
+        return True
+    return targets.ndim == 2 and np.allclose(targets.sum(axis=1), 1.0)
 
 
 class _Input:

@@ -10,6 +10,7 @@ import numpy as np
 
 from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
+from handloom.elsewhere import OPTIMIZER, AdvisesOnNames
 from handloom.errors import HandloomError, ModelError, require_count, require_number
 from handloom.operations import Update
 from handloom.optimizers.proximal import proximal_step
@@ -37,7 +38,7 @@ class Block:
     scratch: Array
 
 
-class Optimizer(ChecksArguments, ABC):
+class Optimizer(ChecksArguments, AdvisesOnNames, ABC):
     """Base class of optimizers: an update rule for the weights, and its state.
 
     A subclass names its state vectors in ``state_names`` and has two methods: `update` changes a
@@ -80,6 +81,7 @@ class Optimizer(ChecksArguments, ABC):
         The state vectors, which start as zeros.
     """
 
+    _elsewhere: ClassVar[Mapping[str, str]] = OPTIMIZER
     _argument_advice: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(
             (BY_POSITION, "lr", "learning_rate", "rate"),

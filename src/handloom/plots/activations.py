@@ -43,7 +43,7 @@ MOST_UNITS, UNITS_IN_A_LINE = 512, 128
 MOST_CLASSES = 10
 """The largest numbers of feature maps, of units and of classes that are drawn of a layer."""
 
-LABEL, STRIP, RANGE = 2.3, 8.4, 1.5
+LABEL, STRIP, RANGE = 2.3, 8.4, 2.4
 """The widths of the name of a layer, of its picture and of its range in inches."""
 
 LINE, MAP, BAR, GAP = 0.22, 0.7, 0.26, 0.3
@@ -247,7 +247,7 @@ def _draw_prediction(panel: "Axes", model: Model, predicted: npt.NDArray[np.floa
     """Draw the outputs of a model as bars, the largest ones first."""
     names = model.class_names
     order = np.argsort(-predicted, kind="stable")[:MOST_CLASSES]
-    labels = [fitted(each, LABEL - 0.3, SMALL) for each in class_labels([names[k] for k in order])]
+    labels = class_labels([names[k] for k in order], LABEL - 0.3, SMALL, indices=order)
     bars = panel.barh(range(len(order)), predicted[order], color=BLUE, height=0.75)
     likely = model.output_activation in ("softmax", "sigmoid")
     written = [f"{100 * v:.1f} %" if likely else f"{v:.4g}" for v in predicted[order]]

@@ -76,7 +76,8 @@ def history(
     scale : {"auto", "linear", "log"}
         The axis of the loss. ``"log"`` shows all positive values, those of a diverged run too;
         ``"auto"`` is logarithmic where the values that it shows are wide, and leaves out diverged
-        ones, which a note in the figure names.
+        ones, which a note in the figure names. That of the learning rate is linear but for
+        ``"log"``.
 
     Returns
     -------
@@ -124,8 +125,9 @@ def history(
             panel.set_ylabel(fill(column_of(column).label, LABEL))
         if constant is None:
             draw(panels[-1], rates, "learning rate", color=GREEN, line="-", marker="o")
-            fit_axes(panels[-1], [rates], axis)
-            panels[-1].set_ylabel("learning rate")
+            fit_axes(panels[-1], [rates], axis, scale="log" if scale == "log" else "linear")
+            logarithmic = panels[-1].get_yscale() == "log"
+            panels[-1].set_ylabel("learning rate (log)" if logarithmic else "learning rate")
         panels[-1].set_xlabel(axis.unit)
         figure.align_ylabels()
         if remarks := [each for each in map(_ended_early, histories) if each]:
@@ -208,9 +210,8 @@ def comparison(
 
 
 def _has_accuracy(histories: Sequence[History]) -> bool:
-    """Return whether an accuracy was measured, or may be: no epoch is complete."""
-    done = [record for history in histories for record in history]
-    return not done or any(record.accuracy is not None for record in done)
+    """Return whether an accuracy was measured."""
+    return any(record.accuracy is not None for history in histories for record in history)
 
 
 def _constant(rates: Curves) -> float | None:

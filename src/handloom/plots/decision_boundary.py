@@ -10,14 +10,14 @@ from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.model import Model
 from handloom.plots.figure import (
-    COLORS,
     DARK,
     GRAY,
-    MARKERS,
     MEDIUM,
     class_labels,
+    color_of,
     drawing,
     headline,
+    marker_of,
     new_figure,
 )
 from handloom.plots.fonts import fitted
@@ -119,16 +119,12 @@ def _ends(points: Values) -> tuple[float, float]:
     return float(points[0]) - half, float(points[-1]) + half
 
 
-def _color(label: int) -> str:
-    return COLORS[label % len(COLORS)]
-
-
 def _shades(planes: Values) -> Values:
     """Return the colors of the grid, shape (y, x, 3)."""
     from matplotlib.colors import to_rgb
 
     k = planes.shape[-1]
-    colors = np.array([to_rgb(_color(label)) for label in range(k)])
+    colors = np.array([to_rgb(color_of(label)) for label in range(k)])
     chance = 1.0 / k
     certainty = np.clip((planes.max(axis=-1, keepdims=True) - chance) / (1.0 - chance), 0.0, 1.0)
     share = PALEST + (DEEPEST - PALEST) * np.nan_to_num(certainty)
@@ -147,18 +143,18 @@ def _draw_points(panel: "Axes", model: Model, data: Dataset, rows: npt.NDArray[n
     """Draw the rows by class, and write the number of correct predictions."""
     targets = data.targets[: len(rows)]
     right = both_classes(model.predict(rows)).argmax(axis=-1) == targets
-    for label, name in enumerate(class_labels(data.class_names)):
+    for label, name in enumerate(class_labels(data.class_names, LONGEST_IN_LEGEND, MEDIUM)):
         own = targets == label
         edges = np.where(right[own], "white", DARK)
         panel.scatter(
             rows[own, 0],
             rows[own, 1],
             s=30.0,
-            c=_color(label),
-            marker=MARKERS[label % len(MARKERS)],
+            c=color_of(label),
+            marker=marker_of(label),
             edgecolors=list(edges),
             linewidths=list(np.where(right[own], 0.5, 1.5)),
-            label=fitted(name, LONGEST_IN_LEGEND, MEDIUM),
+            label=name,
         )
     correct = f"{int(right.sum()):,} of {len(rows):,} correct"
     panel.set_title(correct, fontsize=MEDIUM, color=GRAY)
@@ -178,7 +174,7 @@ def _draw_legend(panel: "Axes", *, mistakes: bool) -> None:
 
     _, names = panel.get_legend_handles_labels()
     entries = [
-        entry(name, color=_color(label), marker=MARKERS[label % len(MARKERS)])
+        entry(name, color=color_of(label), marker=marker_of(label))
         for label, name in enumerate(names)
     ]
     if mistakes:

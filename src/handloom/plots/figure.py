@@ -5,7 +5,9 @@ for prints in gray.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +55,16 @@ UNNAMED = "unnamed"
 
 LONGEST = 40
 """The largest number of characters of a class name that are drawn."""
+
+
+def color_of(index: int) -> str:
+    """Return the color of a class."""
+    return COLORS[index % len(COLORS)]
+
+
+def marker_of(index: int) -> str:
+    """Return the marker of a class; of 49 classes no two have the same color and marker."""
+    return MARKERS[(index + index // len(COLORS)) % len(MARKERS)]
 
 
 @contextmanager
@@ -110,9 +122,39 @@ def add_panel(figure: "Figure", left: float, top: float, across: float, high: fl
     return figure.add_axes((left / x, 1 - (top + high) / y, across / x, high / y))
 
 
-def class_labels(class_names: Sequence[str], *, longest: int = LONGEST) -> list[str]:
-    """Return the names as they are drawn; long ones, which would leave no space, are cut."""
-    return [shortened(legible(name), longest) for name in class_names]
+def class_labels(
+    class_names: Sequence[str],
+    inches: float = math.inf,
+    size: float = MEDIUM,
+    *,
+    longest: int = LONGEST,
+    indices: Iterable[int] | None = None,
+) -> list[str]:
+    """Return the names as they are drawn; long ones, which would leave no space, are cut.
+
+    Names that become equal have the index of their class in front, to tell them apart.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+    inches, size : float
+        The largest width of a name, and the size of its font in points.
+    longest : int
+        The largest number of characters of a name.
+    indices : iterable of int, optional
+        The indices of the classes; by default their order.
+    """
+
+    def cut(name: str) -> str:
+        return fitted(shortened(legible(name), longest), inches, size)
+
+    labels = [cut(name) for name in class_names]
+    counts = Counter(labels)
+    numbered = zip(range(len(labels)) if indices is None else indices, class_names, strict=True)
+    return [
+        label if counts[label] == 1 else cut(f"{index}: {name}")
+        for label, (index, name) in zip(labels, numbered, strict=True)
+    ]
 
 
 def widest(labels: Sequence[str], size: float) -> float:

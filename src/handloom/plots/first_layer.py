@@ -119,7 +119,8 @@ def weights(
             sheet.pixels, cmap="RdBu_r", vmin=-scale, vmax=scale, interpolation="nearest"
         )
         bare(panel)
-        captions = class_labels([layer.unit_names[unit] for unit in order], longest=14)
+        unit_names = [layer.unit_names[unit] for unit in order]
+        captions = class_labels(unit_names, longest=14, indices=order)
         for cell, caption in zip(cells, captions, strict=True):
             x, y = sheet.caption_at(*cell)
             panel.text(x, y, caption, ha="center", va="center", fontsize=SMALL)

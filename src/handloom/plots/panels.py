@@ -19,6 +19,8 @@ WIDE = 10**1.5  # the ratio of values above which an axis is logarithmic
 Scale = Literal["auto", "linear", "log"]
 SCALES: tuple[Scale, ...] = ("auto", "linear", "log")
 MARGIN = 0.05  # of the vertical axis, above and below the curves
+ROW = 1.5 * MEDIUM / 72
+"""The height of a row of the legend in inches."""
 
 
 def draw(
@@ -169,12 +171,12 @@ def _note_left_out(panel: "Axes", values: Values, low: float, high: float, *, un
     if values.max() > high:
         notes.append(f"not shown: values up to {values.max():.3g}{unit}")
     panel.set_title(", ".join(notes), loc="right", fontsize=SMALL, color=GRAY)
-    for line in panel.lines:
-        line.set_clip_on(bool(notes))
+    for line in panel.lines:  # the layout would leave space for an empty line, as if it were at 0
+        line.set_clip_on(bool(notes) or not np.size(line.get_xdata()))
 
 
 def draw_legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
-    """Draw the legend below the panels."""
+    """Draw the legend below the panels; every row after the first makes the figure higher."""
     lines, labels = panel.get_legend_handles_labels()
     low, high = panel.get_ylim()
     for index, line in enumerate(lines):
@@ -186,6 +188,7 @@ def draw_legend(figure: "Figure", panel: "Axes", *, several: bool) -> None:
         labels = [fitted(label, across - 1.5, MEDIUM) for label in labels]
         most = max(1, int((across - 0.5) / (1.0 + widest(labels, MEDIUM))))
         rows = -(-len(lines) // most)
+        figure.set_figheight(figure.get_figheight() + ROW * (rows - 1))
         figure.legend(
             lines,
             labels,

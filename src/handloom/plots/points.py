@@ -7,12 +7,12 @@ import numpy as np
 from handloom.data.dataset import Dataset
 from handloom.errors import DataError
 from handloom.plots.figure import (
-    COLORS,
-    MARKERS,
     MEDIUM,
     class_labels,
+    color_of,
     drawing,
     headline,
+    marker_of,
     new_figure,
 )
 from handloom.plots.fonts import fitted
@@ -59,8 +59,8 @@ def points(dataset: Dataset) -> "Figure":
             "the dataset shows its first rows"
         )
     rows, targets = np.asarray(dataset.inputs[:MOST_POINTS]), dataset.targets[:MOST_POINTS]
-    names = class_labels(dataset.class_names)
-    with drawing(dataset.name, *names, *(dataset.column_names or ())):
+    with drawing(dataset.name, *dataset.class_names, *(dataset.column_names or ())):
+        names = class_labels(dataset.class_names, LONGEST_IN_LEGEND, MEDIUM)
         figure = new_figure(8.0, 6.0, headline(dataset.name, "samples"))
         panel = figure.add_subplot()
         for index, name in enumerate(names):
@@ -73,15 +73,16 @@ def points(dataset: Dataset) -> "Figure":
                 across,
                 up,
                 s=30.0,
-                c=COLORS[index % len(COLORS)],
-                marker=MARKERS[index % len(MARKERS)],
+                c=color_of(index),
+                marker=marker_of(index),
                 edgecolors="white",
                 linewidths=0.5,
-                label=fitted(name, LONGEST_IN_LEGEND, MEDIUM),
+                label=name,
             )
         inputs = class_labels(dataset.column_names or ("first input", "second input"))
         panel.set_xlabel(fitted(inputs[0], LONGEST_NAME, MEDIUM))
-        label = "class" if dataset.has_classes else names[0] if len(names) == 1 else "target"
+        target = class_labels(dataset.class_names)[0] if len(names) == 1 else "target"
+        label = "class" if dataset.has_classes else target
         panel.set_ylabel(fitted(label if flat else inputs[1], LONGEST_NAME, MEDIUM))
         if 1 < len(names) <= MOST_NAMES:
             panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.2)

@@ -91,7 +91,7 @@ def confusion(
     cell = min(0.85, max(16 / k, 0.3))
     names = min(MEDIUM, 30 * cell)
     with drawing(title, dataset, *class_names):
-        labels = [fitted(label, LONGEST_LABEL, names) for label in class_labels(class_names)]
+        labels = class_labels(class_names, LONGEST_LABEL, names)
         beside = widest([*labels, "precision"], names)
         left, top, side = beside + 0.6, 0.9, cell * (k + 1)
         # the names below are turned by 40 degrees
@@ -179,8 +179,8 @@ def mistakes(
     columns = 5
     rows = max(1, -(-len(worst) // columns))
     subtitle = [f"the most confident of {len(wrong):,} mistakes"] if len(wrong) else []
-    labels = class_labels(class_names)
     with drawing(title, dataset, *class_names):
+        labels = class_labels(class_names, PANEL - width("pred. ", SMALL), SMALL)
         captions = [
             (
                 _caption("pred.", labels[predicted[image]], _percent(confidence[image])),

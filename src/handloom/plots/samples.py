@@ -155,7 +155,7 @@ def _grid(
     height, width = cell * sheet.pitch / sheet.unit
     size = min(MEDIUM, 60 * height * lines)
     with drawing(dataset.name, *dataset.class_names):
-        names = class_labels([dataset.class_names[label] for label in labels])
+        names = class_labels([dataset.class_names[label] for label in labels], indices=labels)
         left = widest(names, size) + 2 * EDGE
         across = max(left + width * columns + EDGE, NARROWEST)
         figure = new_figure(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handloom.errors import unknown_name
 from handloom.gradcheck import GradientReport, check_gradients
 from handloom.losses import Loss, Targets
 from handloom.parameters import Array
+from handloom.predictions import OUTPUT_ACTIVATIONS
 from handloom.randomness import Purpose, Stream
 from handloom.testing.contract import ROUNDING, distance, hold, same, two_rows
 
@@ -31,7 +33,8 @@ def check_loss(
     It returns the weighted mean of a reference's loss of each row; its gradient is correct, has the
     predictions' shape and dtype, and is written to ``out`` if it is passed; it never writes to its
     other arguments; a row of weight two counts as the row twice, and one of weight zero not at all;
-    with the ``total_weight`` of a batch, the values and gradients of its parts add up.
+    with the ``total_weight`` of a batch, the values and gradients of its parts add up. If it
+    declares an ``output_activation``, that is one of a model.
 
     Parameters
     ----------
@@ -166,6 +169,12 @@ def _parts(case: _Case) -> Iterator[str]:
         yield "with total_weight, the gradients of parts are not those of the batch"
 
 
+def _output_activation(case: _Case) -> Iterator[str]:
+    name = getattr(case.loss, "output_activation", None)
+    if name is not None and name not in OUTPUT_ACTIVATIONS:
+        yield unknown_name("output_activation", name, OUTPUT_ACTIVATIONS)
+
+
 PROMISES: Mapping[str, Callable[[_Case], Iterator[str]]] = {
     "values": _values,
     "shapes and dtypes": _shapes_and_dtypes,
@@ -173,4 +182,5 @@ PROMISES: Mapping[str, Callable[[_Case], Iterator[str]]] = {
     "gradients": _gradients,
     "weights of rows": _weights,
     "parts of a batch": _parts,
+    "output activation": _output_activation,
 }

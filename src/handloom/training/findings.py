@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from handloom.optimizers import OPTIMIZERS
 from handloom.text import enumerated, printable
 from handloom.training.diagnosis import Diagnosis, ProbeRecord
 from handloom.training.history import History, StopReason
@@ -251,6 +252,20 @@ class _Measured:
         return max(((each.output, each.layer) for each in learning), default=(0.0, ""))
 
 
+def _unchanged(seen: _Measured) -> Iterator[Finding]:
+    """Find an optimizer of the user's own that changes nothing; others may, at tiny rates."""
+    name, rate = seen.diagnosis.optimizer, _largest_rate(seen.history)
+    own = name not in {each.__name__ for each in OPTIMIZERS.values()}
+    changes = [change for change, _, _ in seen.changes]
+    gradient = max((each.gradient for each in seen.last.layers), default=0.0)
+    if own and changes and max(changes) == 0.0 and gradient > 0.0 and rate > VANISHED:
+        yield Finding(
+            "unchanged weights",
+            f"No measured step changed a weight, although the gradient is not 0: update of {name} "
+            f"must change w in place, as w -= rate * dw does; w = w - rate * dw makes a new array",
+        )
+
+
 def _small_inputs(seen: _Measured) -> Iterator[Finding]:
     scale = seen.diagnosis.input_scale
     if scale < SMALL_INPUT:
@@ -391,7 +406,14 @@ def _small_rate(seen: _Measured) -> Iterator[Finding]:
 
 def _ended_schedule(seen: _Measured) -> Iterator[Finding]:
     rate = _largest_rate(seen.history)
-    if rate < VANISHED:
+    if rate >= VANISHED:
+        return
+    if rate > 0.0 and _is_constant(seen.history):
+        yield Finding(
+            "learning rate too small",
+            f"The learning rate, {rate:.3g}, is too small for any optimizer; try 0.001, then 0.1",
+        )
+    else:
         yield Finding(
             "ended schedule",
             f"The learning rate was at most {rate:.3g} at the end of every epoch: the schedule has "
@@ -404,15 +426,21 @@ def _largest_rate(history: History) -> float:
     return max(record.learning_rate for record in history.records)
 
 
+def _is_constant(history: History) -> bool:
+    """Return whether several epochs ended with the same rate."""
+    return len(history) > 1 and len({record.learning_rate for record in history.records}) == 1
+
+
 def _stated(history: History, rate: float) -> str:
     """Return a rate at the end of an epoch; one that a schedule may have changed with its epoch."""
+    if _is_constant(history):
+        return f"{rate:.3g}"
     rates = [record.learning_rate for record in history.records]
-    constant = len(rates) > 1 and len(set(rates)) == 1
-    epoch = "" if constant else f" at the end of epoch {rates.index(rate) + 1}"
-    return f"{rate:.3g}{epoch}"
+    return f"{rate:.3g} at the end of epoch {rates.index(rate) + 1}"
 
 
 _CAUSES: tuple[Callable[[_Measured], Iterator[Finding]], ...] = (
+    _unchanged,
     _small_inputs,
     _alike,
     _scales,

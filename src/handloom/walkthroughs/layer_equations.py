@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from handloom.layers import LAYERS, Layer
 from handloom.walkthroughs.equations import (
     Equation,
     Named,
@@ -159,8 +160,9 @@ FORMULAS: dict[str, tuple[str, str]] = {
 """The forward and the backward pass of other layers in a line; ``{x}`` stands for an array."""
 
 
-def forward_part(kind: str, p: ForwardPass) -> Part:
-    """Return the forward pass of a layer of any kind, of the user's own too."""
+def forward_part(layer: Layer, p: ForwardPass) -> Part:
+    """Return the forward pass of a layer, also of the user's own."""
+    kind = _kind(layer)
     if kind in FORWARD:
         return FORWARD[kind](p)
     formula, _ = FORMULAS.get(kind, ("{y} = forward({x})", ""))
@@ -168,8 +170,9 @@ def forward_part(kind: str, p: ForwardPass) -> Part:
     return Part(f"Forward: {p.layer}", (equation,), (p.x, *p.weights.values(), p.y))
 
 
-def backward_part(kind: str, p: ForwardPass, back: BackwardPass) -> Part:
-    """Return the backward pass of a layer of any kind, of the user's own too."""
+def backward_part(layer: Layer, p: ForwardPass, back: BackwardPass) -> Part:
+    """Return the backward pass of a layer, also of the user's own."""
+    kind = _kind(layer)
     if kind in BACKWARD:
         return BACKWARD[kind](p, back)
     _, formula = FORMULAS.get(kind, ("", "gradients and {dx} = backward({dy})"))
@@ -178,6 +181,14 @@ def backward_part(kind: str, p: ForwardPass, back: BackwardPass) -> Part:
     equations = tuple(Equation(each.format(**names), "") for each in steps)
     last = () if back.dx is None else (back.dx,)
     return Part(f"Backward: {p.layer}", equations, (back.dy, *back.gradients.values(), *last))
+
+
+def _kind(layer: Layer) -> str:
+    """Return the kind of a layer of the library, and ``""`` for one of the user's own.
+
+    A class of the user's own may have the name, and with it the kind, of another.
+    """
+    return layer.kind if LAYERS.get(layer.kind) is type(layer) else ""
 
 
 def _names(p: ForwardPass) -> dict[str, str]:

@@ -84,7 +84,9 @@ def walkthrough(
     whole = _in_float64(network)
     example = _example(whole, rows, data, chosen or SoftmaxCrossEntropy(), seed)
     parts = step(example, used.bind(whole.parameters), rate)
-    return Walkthrough(f"One step of {used}, learning rate r = {number(rate)}, t = 1", tuple(parts))
+    return Walkthrough(
+        f"One step of {used}, learning rate r = {number(rate)}, step = 1", tuple(parts)
+    )
 
 
 def _class_names(network: Sequential, y: object) -> tuple[str, ...] | None:

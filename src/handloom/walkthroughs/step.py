@@ -37,7 +37,7 @@ LETTERS = {
     "velocity": "u",
     "first_moment": "m",
     "second_moment": "v",
-    "squares": "s",
+    "squares": "v",
 }
 """The letters of the equations for the names in the library."""
 
@@ -73,6 +73,11 @@ class Example:
         """Whether the loss is that of classes, whose equations are written in full."""
         unsmoothed = type(self.loss) is SoftmaxCrossEntropy and not self.loss.label_smoothing
         return unsmoothed and self.targets.ndim == 1
+
+    @property
+    def differs_in_prediction(self) -> bool:
+        """Whether a layer draws or mixes rows in training, so that the loss there is another."""
+        return any(layer.stochastic or layer.couples_rows for layer in self.layers)
 
 
 def tiny_settings(**changes: Any) -> Settings:
@@ -151,7 +156,7 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
     loss, dz, measured = _loss(tiny, passes[-1].y if passes else x, t)
     parts = [
         Part(f"The batch: rows x and the {kind} t of each", (), (x, t)),
-        *(forward_part(layer.kind, p) for layer, p in zip(tiny.layers, passes, strict=True)),
+        *(forward_part(layer, p) for layer, p in zip(tiny.layers, passes, strict=True)),
         measured,
         *_backward(tiny.layers, passes, dz),
     ]
@@ -160,11 +165,11 @@ def step(tiny: Example, optimizer: Optimizer, rate: float) -> list[Part]:
         parts.append(_penalty(parameters, loss))
     if not np.isfinite([loss + before, parameters.gradient.sum()]).all():
         raise ModelError("loss and gradient must be finite; try a smaller learning rate")
-    return [
-        *parts,
-        *_updated(parameters, optimizer, rate),
-        _afterwards(tiny, t, loss + before),
-    ]
+    compared = f"before the step: {number(loss + before)}"
+    if tiny.differs_in_prediction:
+        _, predicted = _predicted(tiny)
+        compared = f"before the step, as in prediction: {number(predicted + before)}"
+    return [*parts, *_updated(parameters, optimizer, rate), _afterwards(tiny, t, compared)]
 
 
 def _forward(tiny: Example, x: Named) -> list[ForwardPass]:
@@ -188,7 +193,7 @@ def _backward(layers: Sequence[Layer], passes: Sequence[ForwardPass], dy: Named)
         values = layer.backward(dy.values, need_dx=index > 0)
         dx = None if values is None else Named(f"d{forward.x.name}", values.copy())
         back = BackwardPass(dy, _named(layer.gradients, "d", index), dx)
-        parts.append(backward_part(layer.kind, forward, back))
+        parts.append(backward_part(layer, forward, back))
         dy = dx or dy
     return parts
 
@@ -264,18 +269,25 @@ def _updated(parameters: Parameters, optimizer: Optimizer, rate: float) -> list[
     return parts
 
 
-def _afterwards(tiny: Example, t: Named, before: float) -> Part:
-    """Return the part of the loss of the batch with the new weights."""
+def _predicted(tiny: Example) -> tuple[Array, float]:
+    """Return the output of the last layer and the loss of the batch, as in prediction."""
     z = tiny.x
     for layer in tiny.layers:
         z = layer.forward(z)
-    loss, _ = tiny.loss(z, tiny.targets)
+    return z, tiny.loss(z, tiny.targets)[0]
+
+
+def _afterwards(tiny: Example, t: Named, compared: str) -> Part:
+    """Return the part of the loss of the batch with the new weights."""
+    z, loss = _predicted(tiny)
     total = tiny.parameters.penalty()
     equation = Equation(
-        f"total' = loss' + penalty'   (before the step: {number(before)})",
+        f"total' = loss' + penalty'   ({compared})",
         f"total' = {number(loss)} + {number(total)} = {number(loss + total)}",
     )
     title = "After the step: the same batch with the new weights"
-    if any(layer.stochastic or layer.couples_rows for layer in tiny.layers):
+    if tiny.differs_in_prediction:
         title += ", as in prediction"
+    if not np.isfinite(loss + total):
+        title += ". Its loss is not finite: try a smaller learning rate"
     return Part(title, (equation,), (Named("z'", z), t))

@@ -91,7 +91,8 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
             "table",
             table_caption(
                 "Rows are true classes, columns predicted ones. Blue cells are correct, orange "
-                "cells are mistakes, the stronger the color, the more of the class.",
+                "cells are mistakes, the stronger the color, the more of the class; orange is "
+                "darker, and strongest from a quarter of the class on.",
                 opens,
             ),
             element("thead", head),
@@ -107,7 +108,7 @@ def _matrix(run: ReportedRun, matrix: Counts) -> Element:
 
 def _cell(run: ReportedRun, true: int, predicted: int, count: int, share: float) -> Element:
     kind = "correct" if true == predicted else "mistake"
-    # mistakes are rare: a tenth of a class is already dark
+    # mistakes are rare: a tenth of a class is already dark, as the caption says
     strength = share if true == predicted else min(1.0, 4 * share) ** 0.7
     level = 0 if not count else max(1, min(LEVELS, round(strength * LEVELS)))
     content: Node = str(count) if count else element("span", "0", class_="zero")

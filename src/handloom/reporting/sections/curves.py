@@ -117,7 +117,9 @@ def _rate(history: History) -> LineChart:
         "The size of a step: how far the weights follow the gradient, at the end of each epoch."
     )
     rates = history["learning_rate"]
-    if bounds(rates.tolist(), logarithmic=False)[0] > 0.0:
+    if rates.min() == rates.max():
+        caption += f" It is {number(float(rates[0]), 3)} in every epoch."
+    elif bounds(rates.tolist(), logarithmic=False)[0] > 0.0:
         caption += (
             f" It goes from {number(float(rates[0]), 3)} to {number(float(rates[-1]), 3)}; the "
             "axis does not begin at 0."

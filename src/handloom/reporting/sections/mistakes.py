@@ -29,8 +29,8 @@ def mistakes(run: ReportedRun) -> Section | Omission | None:
             element(
                 "p",
                 f"{over_90:,} of the {len(wrong):,} wrong predictions have a probability above "
-                "90 %. These are the most confident ones. Some labels of the dataset are doubtful; "
-                "which of these would you have got right?",
+                "90 %. These are the most confident ones. Some labels may be wrong; which of these "
+                "would you have got right?",
             ),
             element("ul", [_item(run, row) for row in rows], class_="gallery mistakes"),
         ],
