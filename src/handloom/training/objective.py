@@ -116,6 +116,8 @@ class Objective:
         self._pool, self._backend = pool, backend
         self._most_rows, self._ranks = most_rows, ranks
         self._exchange = Exchange(ranks, network.parameters.gradient)
+        self._options_of_loss: dict[str, object] = getattr(loss, "__dict__", {})
+        self._followed = dict(self._options_of_loss)
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
         self.loss = loss
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
@@ -149,6 +151,7 @@ class Objective:
 
     def run_lanes(self, batch: Batch, *, gradient: bool = True) -> list[LaneSums]:
         """Run a batch through the network; return each own lane's contribution, in lane order."""
+        self._follow_options()
         reader = self._reader_of(batch.arrays.inputs)
         deal = self._shards_by_lane(len(batch), training=gradient)
         own = deal[deal_lanes(len(deal), self._ranks.size)[self._ranks.rank]]
@@ -158,6 +161,13 @@ class Objective:
             for lane, shards in zip(lanes, own, strict=True)
         ]
         return self._pool.undisturbed(partial(self._pool.run, calls))
+
+    def _follow_options(self) -> None:
+        """Set what a callback has set of the loss on its copy for the backend too."""
+        for name, value in self._options_of_loss.items():
+            if self._followed.get(name) is not value:
+                self._followed[name] = value
+                setattr(self.loss, name, value)
 
     def add_lanes(
         self, batch: Batch, own: Sequence[LaneSums], *, gradient: bool = True
