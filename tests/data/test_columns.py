@@ -370,6 +370,39 @@ def test_numbers_that_are_categories_are_matched_by_value() -> None:
         assert (columns.transform(frame.assign(room=same)) == expected).all()
 
 
+IDS = [2**53, 2**53 + 1, 2**53 + 2, 2**53 + 3]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(IDS * 15),
+        pd.Series(IDS * 15, dtype="category"),
+        pd.Series(IDS * 15, dtype="object"),
+        pd.Series([*IDS * 14, *IDS[:3], None], dtype="Int64"),
+        pd.Categorical.from_codes([0, 1, 2, 3] * 14 + [0, 1, 2, -1], IDS),
+    ],
+)
+def test_large_integers_are_categories_and_classes_with_all_their_digits(values: Any) -> None:
+    frame = passengers(key=values)
+    columns = Dataset.from_frame(frame, "fare", categorical=["key"]).columns
+    assert columns is not None
+    assert columns.inputs[-1].categories == tuple(map(str, IDS))
+    whole = frame.dropna(subset=["key"])
+    assert Dataset.from_frame(whole, "key", task="classification").class_names == (
+        *map(str, IDS),
+    )
+
+
+@pytest.mark.parametrize(("known", "other"), [(IDS[0], IDS[1]), ("12000", "12e3")])
+def test_an_unseen_identifier_is_not_taken_for_one_of_nearly_the_same_number(
+    known: object, other: object
+) -> None:
+    columns = learned(key=pd.Series([known, "x"] * 30, dtype="category"))
+    (note,) = told(lambda: columns.transform(passengers(key=[other] * ROWS)))
+    assert f"'{other}'; treated as unseen" in note
+
+
 def test_of_a_constant_column_only_the_missing_values_remain() -> None:
     frame = passengers(rate=[0.1] * (ROWS - 7) + [None] * 7)
     columns = Dataset.from_frame(frame, "fare").columns

@@ -14,7 +14,7 @@ from handloom.data.cells import MISSING_TEXTS
 from handloom.data.column_encoding import FIRST, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.data.table_target import TableTarget
-from handloom.data.text_index import finite_number
+from handloom.data.text_index import category_number
 from handloom.interop.onnx.graph import ML, Graph
 
 
@@ -112,7 +112,7 @@ def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
 
 def _spellings(category: str) -> tuple[str, ...]:
     """Return how a category that is a number may be written."""
-    value = finite_number(category)
+    value = category_number(category)
     if value is None:
         return ()
     return (repr(value), str(int(value))) if value.is_integer() else (repr(value),)
