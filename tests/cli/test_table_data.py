@@ -1,5 +1,6 @@
 """Tables on the command line: from a CSV file to predictions of raw rows."""
 
+import datetime
 import json
 import shutil
 import warnings
@@ -90,6 +91,35 @@ def test_raw_rows_become_a_table_of_predictions(
     ended = handloom("predict", houses / "price", new, "--out", out)
     assert ended.status == 1
     assert "exists" in ended.err
+
+
+def test_the_columns_of_a_parquet_file_are_written_as_they_are(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    day = datetime.datetime(2024, 1, 2, 12, 30, tzinfo=datetime.UTC)
+    columns = {
+        "size": pa.array([50.0, 60.0]),
+        "town": pa.array(["Bern", None]),
+        "note": pa.array(["a", "b"]),
+        "dear": pa.array([True, False]),
+        "key": pa.array([2**53 + 3, None]),
+        "day": pa.array([day.date(), None]),
+        "sold": pa.array([day, None], pa.timestamp("ms", tz="Europe/Zurich")),
+        "built": pa.array([day.replace(tzinfo=None), None]),
+        "rate": pa.array([0.1, 1.5], pa.float32()),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "new.parquet")
+    ended = handloom(
+        "predict", houses / "price", tmp_path / "new.parquet", "--out", tmp_path / "out.csv"
+    )
+    assert ended.status == 0, ended.err
+    written = [[*row.values()][4:-1] for row in read(tmp_path / "out.csv")]
+    assert written == [
+        ["9007199254740995", "2024-01-02", "2024-01-02T12:30:00.000Z", "2024-01-02T12:30", "0.1"],
+        ["", "", "", "", "1.5"],
+    ]
 
 
 def test_decimal_commas_of_the_training_are_known_to_later_files_and_exports(

@@ -181,11 +181,18 @@ def _classes(model: Model) -> tuple[str, ...]:
 
 def _texts(column: Column) -> list[str]:
     """Return the cells of a column as they are written; missing ones are empty."""
-    values: list[object] = column.values.tolist()
     if column.dtype == TEXT:
-        return list(map(str, values))
-    missing = column.missing.tolist()
-    return ["" if absent else str(value) for value, absent in zip(values, missing, strict=True)]
+        return list(map(str, column.values))
+    # str of a NumPy scalar is the shortest text of its own precision: 0.1 of a float32
+    texts = _times(column) if column.values.dtype.kind == "M" else map(str, column.values)
+    return ["" if absent else text for text, absent in zip(texts, column.missing, strict=True)]
+
+
+def _times(column: Column) -> list[str]:
+    """Return dates and times in ISO 8601; those with a time zone are in UTC, with a Z."""
+    if "tz=" in column.dtype:
+        return np.datetime_as_string(column.values, timezone="UTC").tolist()
+    return np.datetime_as_string(column.values, unit="auto").tolist()
 
 
 def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:
