@@ -389,9 +389,7 @@ def test_large_integers_are_categories_and_classes_with_all_their_digits(values:
     assert columns is not None
     assert columns.inputs[-1].categories == tuple(map(str, IDS))
     whole = frame.dropna(subset=["key"])
-    assert Dataset.from_frame(whole, "key", task="classification").class_names == (
-        *map(str, IDS),
-    )
+    assert Dataset.from_frame(whole, "key", task="classification").class_names == (*map(str, IDS),)
 
 
 @pytest.mark.parametrize(("known", "other"), [(IDS[0], IDS[1]), ("12000", "12e3")])
