@@ -511,6 +511,39 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     assert "column 'pixel0' must hold pixels from 0 to 255, got 256 in line 61" in refused.err
 
 
+def test_pixels_are_matched_by_the_names_of_their_columns(
+    handloom: Command, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    pixels = generator.integers(0, 60, (60, 12))
+    pixels[:, :6] += 150 * labels[:, None]
+    pixels[:, 6:] += 150 * (1 - labels[:, None])
+    names = [f"p{n}" for n in range(12)]
+    data, other = tmp_path / "train.csv", tmp_path / "other.csv"
+
+    def write(path: Path, order: list[int], names: list[str]) -> None:
+        lines = [["digit", *(names[n] for n in order)]]
+        lines += [list(map(str, (labels[row], *pixels[row, order]))) for row in range(60)]
+        path.write_text("\n".join(map(",".join, lines)))
+
+    write(data, [*range(12)], names)
+    options = ["--target", "digit", "--image-shape", "4x3", "--epochs", 20]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert handloom("train", "--data", data, *options, "--out", tmp_path / "run").status == 0
+    write(other, [*range(12)][::-1], names)
+    assert "accuracy 1.0000" in handloom("evaluate", tmp_path / "run", "--data", other).out
+    ended = handloom("predict", tmp_path / "run", other, "--out", tmp_path / "out.csv")
+    assert ended.status == 0, ended.err
+    assert [int(row["prediction"]) for row in read(tmp_path / "out.csv")] == labels.tolist()
+    write(other, [*range(12)], [name.upper() for name in names])
+    ended = handloom("predict", tmp_path / "run", other)
+    assert "other.csv: pixels are the columns in their order: those of the run have" in ended.err
+    data.unlink()
+    assert "train.csv of the run is gone" in handloom("predict", tmp_path / "run", other).err
+
+
 def _longer(path: Path) -> Path:
     """Return a table of other content and the same rows."""
     other = path.with_name("longer.csv")

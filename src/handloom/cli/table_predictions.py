@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.cli.console import note, say, show_table
+from handloom.cli.datasets import table_of_run
 from handloom.cli.options import require_folder_of, require_new_file
 from handloom.data.cells import TEXT
 from handloom.data.formats.tables import open_file
@@ -21,6 +22,7 @@ from handloom.model import Model
 from handloom.parameters import Array
 from handloom.predictions import both_classes
 from handloom.training.evaluation_metrics import checked_positive, checked_threshold
+from handloom.training.run_folder import RunFolder, is_run
 from handloom.training.tables import predictions_of
 
 FIRST_ROWS = 10
@@ -90,7 +92,8 @@ def predict_table(
     mark = None if model.columns is None else model.columns.decimal_mark
     table = open_file(path, decimal_mark=mark, tell=note)
     names = prediction_names(model, table.names)
-    predicted = predictions_of(model, table, tell=note)
+    own = table_of_run(RunFolder.open(run).description) if is_run(run) else None
+    predicted = predictions_of(model, table, own, tell=note)
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes

@@ -40,6 +40,27 @@ def open_file(
     DataError
         If it cannot be read, or has another suffix.
     """
+    table = _unread(path, decimal_mark, tell)
+    if isinstance(table, CsvTable) and table.path.stat().st_size <= AT_ONCE:
+        return _in_memory(table)
+    return table
+
+
+def names_in_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names of the columns of the table in a file, whose rows are not read.
+
+    Raises
+    ------
+    DataError
+        As `open_file`.
+    """
+    return _unread(path, None, lambda _: None).names
+
+
+def _unread(
+    path: str | os.PathLike[str], decimal_mark: DecimalMark | None, tell: Tell
+) -> CsvTable | ParquetTable:
+    """Return the table in a file, of which only the header is read."""
     if not os.fspath(path):
         raise DataError("the path of the table is empty, expected a file")
     try:
@@ -53,8 +74,7 @@ def open_file(
         raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
     if file.suffix.lower() == ".parquet":
         return ParquetTable(file)
-    table = CsvTable(file, tell, decimal_mark)
-    return _in_memory(table) if file.stat().st_size <= AT_ONCE else table
+    return CsvTable(file, tell, decimal_mark)
 
 
 def _in_memory(table: CsvTable) -> MemoryTable:
