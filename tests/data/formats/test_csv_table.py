@@ -83,15 +83,27 @@ def test_marks_between_thousands_are_read_and_told(
     assert all("column 'a': numbers such as '1" in note and str(told) in note for note in between)
 
 
-def test_a_point_of_two_meanings_in_one_column_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cells", [("1.201", "2.345", "0.5"), ("7", "8", "0.5", "9", "1.201")])
+def test_a_point_of_two_meanings_in_one_column_of_a_large_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(csv_table, "SAMPLE", 20)
-    path = written(tmp_path, "a;b\n1.201;1,5\n2.345;1,5\n0.5;1,5\n")
+    monkeypatch.setattr(tables, "AT_ONCE", 0)
+    path = written(tmp_path, "a;b\n" + "".join(f"{cell};1,5\n" for cell in cells))
     with pytest.raises(
         DataError, match=r"column 'a': '1\.201' .* '0\.5' in line 4 a decimal point"
     ):
-        columns_of(path)
+        list(tables.open_file(path, tell=lambda _: None).chunks())
+
+
+def test_numbers_far_down_are_read_as_in_the_first_lines(tmp_path: Path) -> None:
+    for cells in ("5,000;x\n1,001;x\n", "1.500;x\n2,5;x\n"):
+        read = []
+        for empty in (0, csv_table.SAMPLE):
+            path = written(tmp_path, "kg;a\n" + ";x\n" * empty + cells)
+            (chunk,) = tables.open_file(path, tell=lambda _: None).chunks()
+            read.append(chunk.columns["kg"].values[-2:].tolist())
+        assert read[0] == read[1]
 
 
 GERMAN = "Straße;Größe\nBahnhofstraße;1,5\nZürich;2\n"

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,7 +31,7 @@ MAX_LINE = 1 << 26
 """The largest number of characters of a line."""
 
 SAMPLE = 1 << 16
-"""The number of characters from which separator and style of numbers are detected."""
+"""The number of characters from which the separator is detected, and the style of numbers."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class CsvTable(FileTable):
         Called with the notes about how it is read.
     known_mark : DecimalMark, optional
         The decimal mark of the training rows, if the first lines do not show it.
+    small : bool
+        Whether the style of numbers is detected from all lines, not from the first ones.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class CsvTable(FileTable):
 
     tell: Tell
     known_mark: DecimalMark | None = None
+    small: bool = False
 
     def __post_init__(self) -> None:
         _ = self.names
@@ -244,7 +247,9 @@ class CsvTable(FileTable):
     @cached_property
     def _style(self) -> NumberStyle:
         """How numbers are written."""
-        rows = csv.reader(self._sample[1:], delimiter=self._separator)
+        rows: Iterable[list[str]] = csv.reader(self._sample[1:], delimiter=self._separator)
+        if self.small and self._separator != ",":  # no number has a decimal comma among commas
+            rows = islice((row for block, _ in self._blocks(CELLS) for row in block), 1, None)
         return NumberStyle(
             dict(zip(self.names, zip_longest(*rows, fillvalue=""), strict=False)),
             commas_separate=self._separator == ",",

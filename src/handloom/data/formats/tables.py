@@ -41,9 +41,7 @@ def open_file(
         If it cannot be read, or has another suffix.
     """
     table = _unread(path, decimal_mark, tell)
-    if isinstance(table, CsvTable) and table.path.stat().st_size <= AT_ONCE:
-        return _in_memory(table)
-    return table
+    return _in_memory(table) if isinstance(table, CsvTable) and table.small else table
 
 
 def names_in_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -74,7 +72,7 @@ def _unread(
         raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
     if file.suffix.lower() == ".parquet":
         return ParquetTable(file)
-    return CsvTable(file, tell, decimal_mark)
+    return CsvTable(file, tell, decimal_mark, small=file.stat().st_size <= AT_ONCE)
 
 
 def _in_memory(table: CsvTable) -> MemoryTable:
