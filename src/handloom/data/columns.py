@@ -302,11 +302,16 @@ def require_same_columns(
 ) -> None:
     """Refuse columns of other names, or in another order; arrays have no names to compare.
 
+    Names that only count the columns are no names of theirs, but in another order they say it.
+
     Raises
     ------
     DataError
         Naming the first column that differs.
     """
+    if names is not None and expected is None:
+        counted = tuple(map(str, range(len(names))))
+        expected = counted if set(names) == set(counted) else None
     if names is None or expected is None or names == expected:
         return
     missing = [name for name in expected if name not in names]
