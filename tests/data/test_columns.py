@@ -4,12 +4,13 @@ import datetime
 import json
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from handloom import ConfigurationError, DataError, Dataset, DataWarning, split_frame
+from handloom import ConfigurationError, DataError, Dataset, DataWarning, open_table, split_frame
 from handloom.data import Columns
 from handloom.data.column_statistics import MAX_ONE_HOT
 from handloom.data.columns import Remarks
@@ -436,6 +437,18 @@ def test_integers_with_missing_targets_are_classes() -> None:
         data = Dataset.from_frame(frame, "survived", drop_missing_targets=True)
     assert data.has_classes
     assert len(data) == 2 * ROWS // 3
+
+
+def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: Path) -> None:
+    frame = passengers(survived=[0.0, 1.0] * 29 + [np.nan] * 2)
+    notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
+    note = next(note for note in notes if "classification" in note)
+    assert note.startswith("the target 'survived' holds 2 different floating-point numbers, all who")
+    assert note.endswith("for classes pass task='classification' (--task classification)")
+    frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
+    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
+        open_table(tmp_path / "table.csv", "survived")
+    assert not told(lambda: learned(rate=np.tile([0.5, 1.0], ROWS // 2), target="rate"))
 
 
 def test_a_column_that_is_left_out_twice_is_left_out() -> None:

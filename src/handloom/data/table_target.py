@@ -216,10 +216,26 @@ def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -
                 f"the target {name!r} holds {distinct:,} different integers, which are read as "
                 "continuous: for classes pass task='classification' (--task classification)"
             )
+    if task is None and kind == "number" and not whole and (few := _few_whole(statistics)):
+        tell(
+            f"the target {name!r} holds {few} different floating-point numbers, all whole, which "
+            "are read as continuous: for classes pass task='classification' (--task "
+            "classification)"
+        )
     task = task or ("regression" if kind == "number" else "classification")
     if task == "classification":
         _check_classes(statistics)
     return task
+
+
+def _few_whole(statistics: ColumnStatistics) -> int:
+    """Return the number of different values if they are few and whole, as in 0.0 and 1.0; or 0.
+
+    A frame has them where integers had missing values.
+    """
+    values = set(map(float, statistics.counts)) if len(statistics.counts) <= MAX_CLASSES else set()
+    whole = all(value.is_integer() for value in values)
+    return len(values) if whole and len(values) <= FEW_INTEGERS else 0
 
 
 def _check_classes(statistics: ColumnStatistics) -> None:
