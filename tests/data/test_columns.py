@@ -439,16 +439,33 @@ def test_integers_with_missing_targets_are_classes() -> None:
     assert len(data) == 2 * ROWS // 3
 
 
+def test_booleans_are_the_same_classes_and_categories_in_any_case(tmp_path: Path) -> None:
+    cells = ["true", "False", "TRUE", "false"] * 15
+    path = tmp_path / "table.csv"
+    path.write_text("x,flag,y\n" + "".join(f"{n},{c},{c}\n" for n, c in enumerate(cells)))
+    train = open_table(path, "y", categorical=["flag"], drop=["x"]).train
+    assert train.class_names == ("False", "true")
+    assert train.column_names == ("flag=False", "flag=true")
+    frame = pd.DataFrame({"flag": [False, True], "y": [True, False]})
+    assert not told(lambda: Dataset.from_frame(frame, "y", columns=train.columns))
+    rows = Dataset.from_frame(frame, "y", columns=train.columns)
+    assert rows.inputs.tolist() == [[1, 0], [0, 1]]
+    assert rows.targets.tolist() == [1, 0]
+
+
 def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: Path) -> None:
     frame = passengers(survived=[0.0, 1.0] * 29 + [np.nan] * 2)
     notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
     note = next(note for note in notes if "classification" in note)
-    assert note.startswith("the target 'survived' holds 2 different floating-point numbers, all who")
+    assert note.startswith(
+        "the target 'survived' holds 2 different floating-point numbers, all who"
+    )
     assert note.endswith("for classes pass task='classification' (--task classification)")
     frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
     with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
         open_table(tmp_path / "table.csv", "survived")
-    assert not told(lambda: learned(rate=np.tile([0.5, 1.0], ROWS // 2), target="rate"))
+    for rate in ([0.5, 1.0], [1e4, 1.1e4]):
+        assert not told(lambda rate=rate: learned("rate", rate=rate * 30))
 
 
 def test_a_column_that_is_left_out_twice_is_left_out() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import Cells, cells_of, is_date
+from handloom.data.cells import BOOLEANS, Cells, cells_of, is_date
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.frames import Column
 from handloom.data.notes import Tell
@@ -75,6 +75,7 @@ class ColumnStatistics:
     counts: Counter[str] = field(default_factory=Counter)
     declared: tuple[str, ...] = ()
     not_a_number: str = ""
+    _booleans: dict[str, str] = field(default_factory=dict)
 
     def add(self, chunk: Chunk) -> None:
         """Add the rows of a chunk.
@@ -110,7 +111,10 @@ class ColumnStatistics:
             self._count(cells)  # in case that a later row holds a text
 
     def _count(self, cells: Cells) -> None:
-        self.counts.update(cells.texts[~cells.missing].tolist())
+        for text, rows in Counter(cells.texts[~cells.missing].tolist()).items():
+            lower = text.lower()
+            boolean = lower in BOOLEANS  # counted in the case of the first row
+            self.counts[self._booleans.setdefault(lower, text) if boolean else text] += rows
 
     def _add_numbers(self, values: npt.NDArray[np.float64]) -> None:
         """Merge mean and squared deviations.

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from handloom.data.cells import BOOLEANS
+
 LARGEST_INTEGER = 2**53 - 1
 """The largest integer that no other one is rounded to in float64."""
 
@@ -11,8 +13,8 @@ class TextIndex:
     """The indices of categories or classes.
 
     A text that no category has, but that is a number, is the first category of the same number:
-    ``"3.0"`` and ``"03"`` are the category ``"3"``; see `category_number`. Each cell is looked up
-    by itself.
+    ``"3.0"`` and ``"03"`` are the category ``"3"``; see `category_number`. A boolean may be written
+    in any case. Each cell is looked up by itself.
 
     Parameters
     ----------
@@ -24,14 +26,19 @@ class TextIndex:
     def __init__(self, categories: Sequence[str], start: int = 0) -> None:
         self._by_text = {category: index for index, category in enumerate(categories, start)}
         self._by_number: dict[float, int] = {}
+        self._booleans: dict[str, int] = {}
         for category, index in self._by_text.items():
             number = category_number(category)
             if number is not None:
                 self._by_number.setdefault(number, index)
+            if category.lower() in BOOLEANS:
+                self._booleans.setdefault(category.lower(), index)
 
     def get(self, text: str) -> int | None:
         """Return the index of the category of a text; None if there is none."""
         index = self._by_text.get(text)
+        if index is None and self._booleans:
+            index = self._booleans.get(text.lower())
         if index is not None or not self._by_number:
             return index
         number = category_number(text)

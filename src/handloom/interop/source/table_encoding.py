@@ -147,15 +147,21 @@ def read_numbers(name: str, cells: Cells) -> list[float | None]:
 def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
     """Return the indices of categories: 0 for a missing value, 1 for an unknown one, 2, 3, ...
 
-    A number that is no category as it is written, such as "3.0", is the category "3".
+    A number that is no category as it is written, such as "3.0", is the category "3", and a boolean
+    may be written in any case.
     """
     by_text = {category: index for index, category in enumerate(categories, 2)}
+    booleans = {"true", "false"}
+    by_case = {each.lower(): by_text[each] for each in reversed(categories)}
     by_number = {category_number(each): by_text[each] for each in reversed(categories)}
     values, indices = read_values(cells, categories), []
     for value in values:
         number = float("nan") if isinstance(value, bool) else category_number(value)
         known = by_number.get(number, 1) if abs(number) < float("inf") else 1
-        indices.append(0 if value is None else by_text.get(text_of(value), known))
+        text = "" if value is None else text_of(value)
+        if text.lower() in booleans:
+            known = by_case.get(text.lower(), 1)
+        indices.append(0 if value is None else by_text.get(text, known))
     warn_of_unseen(name, [text_of(values[row]) for row, index in enumerate(indices) if index == 1])
     return indices
 
