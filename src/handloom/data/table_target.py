@@ -218,8 +218,8 @@ def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -
             )
     if task is None and kind == "number" and (values := _few_whole(statistics)):
         tell(
-            f"the target {name!r} holds {values} different floating-point numbers, all whole, which "
-            "are read as continuous: for classes pass task='classification' (--task "
+            f"the target {name!r} holds {values} different floating-point numbers, all whole, "
+            "which are read as continuous: for classes pass task='classification' (--task "
             "classification)"
         )
     task = task or ("regression" if kind == "number" else "classification")
