@@ -458,11 +458,11 @@ def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: 
     notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
     note = next(note for note in notes if "classification" in note)
     assert note.startswith(
-        "the target 'survived' holds 2 different floating-point numbers, all who"
+        "the target 'survived' holds 2 different floating-point numbers, all"
     )
     assert note.endswith("for classes pass task='classification' (--task classification)")
     frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
-    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
+    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, allle"):
         open_table(tmp_path / "table.csv", "survived")
     for rate in ([0.5, 1.0], [1e4, 1.1e4]):
         assert not told(lambda rate=rate: learned("rate", rate=rate * 30))
