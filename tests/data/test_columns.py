@@ -457,9 +457,7 @@ def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: 
     frame = passengers(survived=[0.0, 1.0] * 29 + [np.nan] * 2)
     notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
     note = next(note for note in notes if "classification" in note)
-    assert note.startswith(
-        "the target 'survived' holds 2 different floating-point numbers, all"
-    )
+    assert note.startswith("the target 'survived' holds 2 different floating-point numbers, all")
     assert note.endswith("for classes pass task='classification' (--task classification)")
     frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
     with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, allle"):

@@ -44,6 +44,17 @@ def test_separators_line_ends_and_a_byte_order_mark(
     assert len(notes) == (separator != ",")
 
 
+def test_a_line_that_declares_the_separator_is_no_header(tmp_path: Path) -> None:
+    read, notes = columns_of(written(tmp_path, "\ufeffsep=;\r\nwidth, height;b\r\n1,5;x\r\n"))
+    assert read == {"width, height": ["1.5"], "b": ["x"]}
+    assert sum("separated by semicolons" in note for note in notes) == 1
+
+
+def test_the_separator_is_found_below_a_header_cell_of_several_lines(tmp_path: Path) -> None:
+    read, _ = columns_of(written(tmp_path, '"price, net\nof tax";b;c\n7;8;9\n'))
+    assert read == {"price, net\nof tax": ["7"], "b": ["8"], "c": ["9"]}
+
+
 def test_a_quoted_cell_may_hold_the_separator_and_line_ends(tmp_path: Path) -> None:
     path = written(tmp_path, 'a,b\n"1,5\nx",2\n3\n')
     with pytest.raises(DataError, match=r"table.csv: line 4 has 1 cells, expected 2"):
@@ -162,7 +173,12 @@ NOT_CLOSED = r"line {}: a cell begins with a quotation mark \(.\) that is not cl
         (b"a,b\n1\n", "line 2 has 1 cells, expected 2"),
         (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells, expected 2"),
         (b"a,a\n1,2\n", "two columns are named 'a'"),
-        (b"a,\n1,2\n", "column 2 has no name"),
+        (b"a,\n1,2\n", "column 2 has no name: give it one in the header$"),
+        (b",a\n0,1\n", "column 1 has no name.*; if pandas wrote its index there, .* index=False"),
+        (b"a,b\n1,x,y\n", "line 2 has 3 cells.*: quote cells that hold a ','$"),
+        (b'a,b\n1, "x,y"\n', "line 2 has 3 cells.*: remove the blanks between a ',' and a quot"),
+        (b"sep=|\na|b\n1|2\n", r"cells seem to be separated by '\|'; expected commas"),
+        (b"sep=;\na;b\n1;2;3\n", "line 3 has 3 cells, expected 2"),
         (b"a,b\n1,\0\n", "line 2 holds a NUL character"),
         (b"a,b\n1,caf\xe9\0\n", r"no text in UTF-8 \(byte 0xe9\).*: .*iconv"),
         (b'a,b\n1,"2\n', NOT_CLOSED.format(2)),
@@ -177,7 +193,7 @@ NOT_CLOSED = r"line {}: a cell begins with a quotation mark \(.\) that is not cl
         (b"a:b:c\n1:2:3\n", "cells seem to be separated by ':'; expected commas, semicolons or"),
         (b",".join(b"c%d" % n for n in range(100_001)) + b"\n", "at most 100,000 columns"),
     ],
-    ids=range(20),
+    ids=range(25),
 )
 def test_a_bad_file_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
