@@ -1,6 +1,7 @@
 """Tables on the command line: from a CSV file to predictions of raw rows."""
 
 import datetime
+import gzip
 import json
 import shutil
 import warnings
@@ -427,6 +428,19 @@ def test_verify_refuses_a_table_that_cannot_be_trained_on(
     ended = handloom("data", "verify", data, "--target", "y")
     assert ended.status == 1
     assert ended.out.count("problem: ") == 1
+
+
+def test_a_packed_table_is_to_be_unpacked(handloom: Command, houses: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"x,y\n1,2\n"))
+    for command in (
+        ("data", "verify", path),
+        ("evaluate", houses / "price", "--data", path),
+        ("train", "--data", path, "--target", "y"),
+    ):
+        ended = handloom(*command)
+        assert ended.status == 1
+        assert "with the suffix .csv, .tsv, .txt, .parquet; unpack it first" in ended.err
 
 
 def test_verify_counts_one_row_as_one(handloom: Command, tmp_path: Path) -> None:

@@ -12,6 +12,11 @@ from handloom.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 
+EXPECTED = f"a file with the suffix {', '.join(SUFFIXES)}"
+
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""The suffixes of files that must be unpacked."""
+
 AT_ONCE = 1 << 25
 """The largest file that is kept in memory, parsed once; of a larger one, chunks are read again."""
 
@@ -55,6 +60,11 @@ def names_in_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
     return _unread(path, None, lambda _: None).names
 
 
+def packed_hint(file: Path) -> str:
+    """Return the end of an error about a file that is packed; empty for any other."""
+    return "; unpack it first" if file.suffix.lower() in PACKED else ""
+
+
 def _unread(
     path: str | os.PathLike[str], decimal_mark: DecimalMark | None, tell: Tell
 ) -> CsvTable | ParquetTable:
@@ -69,7 +79,7 @@ def _unread(
     if not exists:
         raise DataError(f"{path}: does not exist, expected a file")
     if not is_table(file):
-        raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: expected {EXPECTED}{packed_hint(file)}")
     if file.suffix.lower() == ".parquet":
         return ParquetTable(file)
     return CsvTable(file, tell, decimal_mark, small=file.stat().st_size <= AT_ONCE)
