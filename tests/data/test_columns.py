@@ -116,6 +116,8 @@ def test_several_integers_are_told_to_be_classes_and_many_to_be_continuous() -> 
         ([datetime.date(2020, 1, 2)] * ROWS, "holds dates or times, such as '2020-01-02'"),
         (["5.1.2020", "6.1.2020"] * 30, "holds dates or times, such as '5.1.2020'"),
         (["10:30", "11:45"] * 30, "holds dates or times"),
+        (["10:30 PM", "9:45 a.m."] * 30, "holds dates or times"),
+        (["Mon, 01 Jan 2024", "Tue, 02 Jan 2024"] * 30, "holds dates or times"),
         ([f"a remark {n}" for n in range(ROWS)], "holds free text or an identifier: 60 different"),
         ([f"{n}.5" for n in range(ROWS)], "holds numbers as texts, such as '0.5'"),
         ([f"c{n % 55}" for n in range(ROWS)], "free text"),
@@ -453,6 +455,27 @@ def test_booleans_are_the_same_classes_and_categories_in_any_case(tmp_path: Path
     assert rows.targets.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["12%", "7.5%", "-3%"], True),
+        (["$1,100", "$200", "-$3"], True),
+        (["10\u00a0234,5", "1\u00a0000", "999,5"], True),
+        (["5 kg", "12 kg", "1.5 kg"], True),
+        (["Q1", "Q2", "Q3"], False),
+        (["1st", "2nd", "3rd"], False),
+        (["0", "1", "2+"], False),
+        (["1.2.3", "1.2.4", "1.3.0"], False),
+        (["a", "b", "5%"], False),
+    ],
+)
+def test_numbers_with_signs_that_are_read_as_categories_are_told(
+    texts: list[str], *, numbers: bool
+) -> None:
+    notes = told(lambda: learned(rate=texts * 20))
+    assert any("column 'rate' holds numbers such as" in note for note in notes) == numbers
+
+
 def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: Path) -> None:
     frame = passengers(survived=[0.0, 1.0] * 29 + [np.nan] * 2)
     notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
@@ -460,7 +483,7 @@ def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: 
     assert note.startswith("the target 'survived' holds 2 different floating-point numbers, all")
     assert note.endswith("for classes pass task='classification' (--task classification)")
     frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
-    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, allle"):
+    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
         open_table(tmp_path / "table.csv", "survived")
     for rate in ([0.5, 1.0], [1e4, 1.1e4]):
         assert not told(lambda rate=rate: learned("rate", rate=rate * 30))
