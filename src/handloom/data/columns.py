@@ -120,6 +120,30 @@ class Columns:
         (rows,) = self.encoded(table, tell=tell)
         return rows
 
+    def warn_of_raw_rows(self, rows: object) -> None:
+        """Warn if an array of flat rows, shape (n, columns), looks like raw rows.
+
+        In one of its columns most numbers are then far outside of the range of the training rows.
+        """
+        flat = isinstance(rows, np.ndarray) and rows.shape[1:] == (len(self.names),)
+        if not flat or not len(rows):
+            return
+        start = 0
+        for each in self.inputs:
+            if each.scale:
+                low, high = ((limit - each.mean) / each.scale for limit in each.limits)
+                values = rows[:, start]
+                if np.mean((values < low) | (values > high)) > 0.5:
+                    names = ", ".join(own.name for own in self.inputs[:5])
+                    warn(
+                        f"the inputs look like raw rows, not flat ones, which are standardized: "
+                        f"most numbers of {each.name!r} are outside of {low:.3g} to {high:.3g}; "
+                        f"pass raw rows as a DataFrame with the columns {names}"
+                        f"{', ...' * (len(self.inputs) > 5)}"
+                    )
+                    return
+            start += len(each.names)
+
     def encoded(self, table: Table, *, tell: Tell) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the flat rows of a table, chunk by chunk; see `transform`."""
         self.check_names(table, tell=tell)
