@@ -4,6 +4,7 @@ import datetime
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -486,7 +487,7 @@ def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: 
     with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
         open_table(tmp_path / "table.csv", "survived")
     for rate in ([0.5, 1.0], [1e4, 1.1e4]):
-        assert not told(lambda rate=rate: learned("rate", rate=rate * 30))
+        assert not told(partial(learned, "rate", rate=rate * 30))
 
 
 def test_a_column_that_is_left_out_twice_is_left_out() -> None:

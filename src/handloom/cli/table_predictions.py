@@ -1,7 +1,7 @@
 """Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -191,11 +191,11 @@ def _texts(column: Column) -> list[str]:
     return ["" if absent else text for text, absent in zip(texts, column.missing, strict=True)]
 
 
-def _times(column: Column) -> list[str]:
+def _times(column: Column) -> Iterable[str]:
     """Return dates and times in ISO 8601; those with a time zone are in UTC, with a Z."""
     if "tz=" in column.dtype:
-        return np.datetime_as_string(column.values, timezone="UTC").tolist()
-    return np.datetime_as_string(column.values, unit="auto").tolist()
+        return map(str, np.datetime_as_string(column.values, timezone="UTC"))
+    return map(str, np.datetime_as_string(column.values, unit="auto"))
 
 
 def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:

@@ -125,8 +125,9 @@ class Columns:
 
         In one of its columns most numbers are then far outside of the range of the training rows.
         """
-        flat = isinstance(rows, np.ndarray) and rows.shape[1:] == (len(self.names),)
-        if not flat or not len(rows):
+        if not isinstance(rows, np.ndarray) or rows.shape[1:] != (len(self.names),):
+            return
+        if not len(rows):
             return
         start = 0
         for each in self.inputs:
