@@ -15,6 +15,7 @@ from handloom import (
     Adam,
     DataError,
     Dataset,
+    DataWarning,
     Dense,
     Model,
     ModelError,
@@ -52,6 +53,18 @@ def test_raw_rows_are_predicted_in_units_of_the_target_by_a_loaded_model(tmp_pat
     assert np.abs(predicted[:, 0] - frame["fare"].to_numpy()[::-1]).mean() < 100.0
     flat = model.predict(splits.test.inputs)
     assert np.abs(flat - splits.test.targets).mean() < 0.4  # standardized, as the targets
+
+
+def test_an_array_of_raw_rows_is_warned_of_and_flat_rows_are_not() -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": generator.normal(50, 9, 80), "b": generator.normal(0, 1, 80)})
+    splits = split_frame(frame.assign(y=frame["a"] + frame["b"]), "y")
+    model = trained(splits.train)
+    for quiet in (splits.test.inputs, splits.test.inputs[:0], frame):
+        model.predict(quiet)
+    raw = frame.to_numpy()
+    with pytest.warns(DataWarning, match="look like raw rows.* of 'a' .* with the columns a, b$"):
+        model.predict(raw)
 
 
 def test_several_quantiles_of_a_table_are_in_units_of_the_target(tmp_path: Path) -> None:

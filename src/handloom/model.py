@@ -232,7 +232,8 @@ class Model(AdvisesOnNames):
         inputs : array-like, shape (n, ...)
             Rows as the training data: ``uint8`` images, features, or a table with the same columns
             in the same order. If the model has ``columns``, raw rows of a table, with columns in
-            any order; notes about them, such as of unseen categories, are a `DataWarning`.
+            any order; notes about them, such as of unseen categories, are a `DataWarning`, and so
+            is one of an array that looks like raw rows.
 
         Returns
         -------
@@ -252,6 +253,8 @@ class Model(AdvisesOnNames):
             return predicted
         converted = convert_inputs(inputs)
         require_same_columns(converted.column_names, self.column_names, "table")
+        if self.columns is not None:
+            self.columns.warn_of_raw_rows(converted.rows)
         return self._predicted(converted.rows)
 
     def predict_chunks(

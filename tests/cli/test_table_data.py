@@ -1,5 +1,7 @@
 """Tables on the command line: from a CSV file to predictions of raw rows."""
 
+import datetime
+import gzip
 import json
 import shutil
 import warnings
@@ -90,6 +92,35 @@ def test_raw_rows_become_a_table_of_predictions(
     ended = handloom("predict", houses / "price", new, "--out", out)
     assert ended.status == 1
     assert "exists" in ended.err
+
+
+def test_the_columns_of_a_parquet_file_are_written_as_they_are(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    day = datetime.datetime(2024, 1, 2, 12, 30, tzinfo=datetime.UTC)
+    columns = {
+        "size": pa.array([50.0, 60.0]),
+        "town": pa.array(["Bern", None]),
+        "note": pa.array(["a", "b"]),
+        "dear": pa.array([True, False]),
+        "key": pa.array([2**53 + 3, None]),
+        "day": pa.array([day.date(), None]),
+        "sold": pa.array([day, None], pa.timestamp("ms", tz="Europe/Zurich")),
+        "built": pa.array([day.replace(tzinfo=None), None]),
+        "rate": pa.array([0.1, 1.5], pa.float32()),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "new.parquet")
+    ended = handloom(
+        "predict", houses / "price", tmp_path / "new.parquet", "--out", tmp_path / "out.csv"
+    )
+    assert ended.status == 0, ended.err
+    written = [[*row.values()][4:-1] for row in read(tmp_path / "out.csv")]
+    assert written == [
+        ["9007199254740995", "2024-01-02", "2024-01-02T12:30:00.000Z", "2024-01-02T12:30", "0.1"],
+        ["", "", "", "", "1.5"],
+    ]
 
 
 def test_decimal_commas_of_the_training_are_known_to_later_files_and_exports(
@@ -399,6 +430,19 @@ def test_verify_refuses_a_table_that_cannot_be_trained_on(
     assert ended.out.count("problem: ") == 1
 
 
+def test_a_packed_table_is_to_be_unpacked(handloom: Command, houses: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(b"x,y\n1,2\n"))
+    for command in (
+        ("data", "verify", path),
+        ("evaluate", houses / "price", "--data", path),
+        ("train", "--data", path, "--target", "y"),
+    ):
+        ended = handloom(*command)
+        assert ended.status == 1
+        assert "with the suffix .csv, .tsv, .txt, .parquet; unpack it first" in ended.err
+
+
 def test_verify_counts_one_row_as_one(handloom: Command, tmp_path: Path) -> None:
     data = tmp_path / "one.csv"
     data.write_text("x\n1")
@@ -479,6 +523,39 @@ def test_pixels_in_columns_are_images(handloom: Command, tmp_path: Path) -> None
     data.write_text("\n".join([*lines[:-1], "1," + ",".join(["256"] * 12)]))
     refused = handloom("train", "--data", data, *options[:-1], tmp_path / "other")
     assert "column 'pixel0' must hold pixels from 0 to 255, got 256 in line 61" in refused.err
+
+
+def test_pixels_are_matched_by_the_names_of_their_columns(
+    handloom: Command, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    pixels = generator.integers(0, 60, (60, 12))
+    pixels[:, :6] += 150 * labels[:, None]
+    pixels[:, 6:] += 150 * (1 - labels[:, None])
+    names = [f"p{n}" for n in range(12)]
+    data, other = tmp_path / "train.csv", tmp_path / "other.csv"
+
+    def write(path: Path, order: list[int], names: list[str]) -> None:
+        lines = [["digit", *(names[n] for n in order)]]
+        lines += [list(map(str, (labels[row], *pixels[row, order]))) for row in range(60)]
+        path.write_text("\n".join(map(",".join, lines)))
+
+    write(data, [*range(12)], names)
+    options = ["--target", "digit", "--image-shape", "4x3", "--epochs", 20]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert handloom("train", "--data", data, *options, "--out", tmp_path / "run").status == 0
+    write(other, [*range(12)][::-1], names)
+    assert "accuracy 1.0000" in handloom("evaluate", tmp_path / "run", "--data", other).out
+    ended = handloom("predict", tmp_path / "run", other, "--out", tmp_path / "out.csv")
+    assert ended.status == 0, ended.err
+    assert [int(row["prediction"]) for row in read(tmp_path / "out.csv")] == labels.tolist()
+    write(other, [*range(12)], [name.upper() for name in names])
+    ended = handloom("predict", tmp_path / "run", other)
+    assert "other.csv: pixels are the columns in their order: those of the run have" in ended.err
+    data.unlink()
+    assert "train.csv of the run is gone" in handloom("predict", tmp_path / "run", other).err
 
 
 def _longer(path: Path) -> Path:

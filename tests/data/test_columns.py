@@ -4,12 +4,14 @@ import datetime
 import json
 import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from handloom import ConfigurationError, DataError, Dataset, DataWarning, split_frame
+from handloom import ConfigurationError, DataError, Dataset, DataWarning, open_table, split_frame
 from handloom.data import Columns
 from handloom.data.column_statistics import MAX_ONE_HOT
 from handloom.data.columns import Remarks
@@ -115,6 +117,8 @@ def test_several_integers_are_told_to_be_classes_and_many_to_be_continuous() -> 
         ([datetime.date(2020, 1, 2)] * ROWS, "holds dates or times, such as '2020-01-02'"),
         (["5.1.2020", "6.1.2020"] * 30, "holds dates or times, such as '5.1.2020'"),
         (["10:30", "11:45"] * 30, "holds dates or times"),
+        (["10:30 PM", "9:45 a.m."] * 30, "holds dates or times"),
+        (["Mon, 01 Jan 2024", "Tue, 02 Jan 2024"] * 30, "holds dates or times"),
         ([f"a remark {n}" for n in range(ROWS)], "holds free text or an identifier: 60 different"),
         ([f"{n}.5" for n in range(ROWS)], "holds numbers as texts, such as '0.5'"),
         ([f"c{n % 55}" for n in range(ROWS)], "free text"),
@@ -370,6 +374,37 @@ def test_numbers_that_are_categories_are_matched_by_value() -> None:
         assert (columns.transform(frame.assign(room=same)) == expected).all()
 
 
+IDS = [2**53, 2**53 + 1, 2**53 + 2, 2**53 + 3]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array(IDS * 15),
+        pd.Series(IDS * 15, dtype="category"),
+        pd.Series(IDS * 15, dtype="object"),
+        pd.Series([*IDS * 14, *IDS[:3], None], dtype="Int64"),
+        pd.Categorical.from_codes([0, 1, 2, 3] * 14 + [0, 1, 2, -1], IDS),
+    ],
+)
+def test_large_integers_are_categories_and_classes_with_all_their_digits(values: Any) -> None:
+    frame = passengers(key=values)
+    columns = Dataset.from_frame(frame, "fare", categorical=["key"]).columns
+    assert columns is not None
+    assert columns.inputs[-1].categories == tuple(map(str, IDS))
+    whole = frame.dropna(subset=["key"])
+    assert Dataset.from_frame(whole, "key", task="classification").class_names == (*map(str, IDS),)
+
+
+@pytest.mark.parametrize(("known", "other"), [(IDS[0], IDS[1]), ("12000", "12e3")])
+def test_an_unseen_identifier_is_not_taken_for_one_of_nearly_the_same_number(
+    known: object, other: object
+) -> None:
+    columns = learned(key=pd.Series([known, "x"] * 30, dtype="category"))
+    (note,) = told(lambda: columns.transform(passengers(key=[other] * ROWS)))
+    assert f"'{other}'; treated as unseen" in note
+
+
 def test_of_a_constant_column_only_the_missing_values_remain() -> None:
     frame = passengers(rate=[0.1] * (ROWS - 7) + [None] * 7)
     columns = Dataset.from_frame(frame, "fare").columns
@@ -405,6 +440,54 @@ def test_integers_with_missing_targets_are_classes() -> None:
         data = Dataset.from_frame(frame, "survived", drop_missing_targets=True)
     assert data.has_classes
     assert len(data) == 2 * ROWS // 3
+
+
+def test_booleans_are_the_same_classes_and_categories_in_any_case(tmp_path: Path) -> None:
+    cells = ["true", "False", "TRUE", "false"] * 15
+    path = tmp_path / "table.csv"
+    path.write_text("x,flag,y\n" + "".join(f"{n},{c},{c}\n" for n, c in enumerate(cells)))
+    train = open_table(path, "y", categorical=["flag"], drop=["x"]).train
+    assert train.class_names == ("False", "true")
+    assert train.column_names == ("flag=False", "flag=true")
+    frame = pd.DataFrame({"flag": [False, True], "y": [True, False]})
+    assert not told(lambda: Dataset.from_frame(frame, "y", columns=train.columns))
+    rows = Dataset.from_frame(frame, "y", columns=train.columns)
+    assert rows.inputs.tolist() == [[1, 0], [0, 1]]
+    assert rows.targets.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["12%", "7.5%", "-3%"], True),
+        (["$1,100", "$200", "-$3"], True),
+        (["10\u00a0234,5", "1\u00a0000", "999,5"], True),
+        (["5 kg", "12 kg", "1.5 kg"], True),
+        (["Q1", "Q2", "Q3"], False),
+        (["1st", "2nd", "3rd"], False),
+        (["0", "1", "2+"], False),
+        (["1.2.3", "1.2.4", "1.3.0"], False),
+        (["a", "b", "5%"], False),
+    ],
+)
+def test_numbers_with_signs_that_are_read_as_categories_are_told(
+    texts: list[str], *, numbers: bool
+) -> None:
+    notes = told(lambda: learned(rate=texts * 20))
+    assert any("column 'rate' holds numbers such as" in note for note in notes) == numbers
+
+
+def test_a_few_whole_floating_point_targets_are_told_to_be_continuous(tmp_path: Path) -> None:
+    frame = passengers(survived=[0.0, 1.0] * 29 + [np.nan] * 2)
+    notes = told(lambda: Dataset.from_frame(frame, "survived", drop_missing_targets=True))
+    note = next(note for note in notes if "classification" in note)
+    assert note.startswith("the target 'survived' holds 2 different floating-point numbers, all")
+    assert note.endswith("for classes pass task='classification' (--task classification)")
+    frame.dropna(subset=["survived"]).to_csv(tmp_path / "table.csv", index=False)
+    with pytest.warns(DataWarning, match="holds 2 different floating-point numbers, all whole"):
+        open_table(tmp_path / "table.csv", "survived")
+    for rate in ([0.5, 1.0], [1e4, 1.1e4]):
+        assert not told(partial(learned, "rate", rate=rate * 30))
 
 
 def test_a_column_that_is_left_out_twice_is_left_out() -> None:

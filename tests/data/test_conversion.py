@@ -405,6 +405,14 @@ def test_columns_of_other_names_or_in_another_order_are_refused(names: list[str]
         NAMED.predict(pd.DataFrame(X[:, : len(names)], columns=names))
 
 
+def test_columns_that_are_counted_are_refused_in_another_order() -> None:
+    counted = pd.DataFrame(X)
+    assert np.array_equal(MODEL.predict(counted), MODEL.predict(X))
+    with pytest.raises(DataError, match="in the same order, 0, 1, 2: got '2' in place of '0'"):
+        MODEL.predict(counted[[2, 1, 0]])
+    assert np.array_equal(MODEL.predict(frame()), MODEL.predict(X))
+
+
 def test_the_names_of_columns_are_compared_wherever_both_are_known(tmp_path: Path) -> None:
     train, other = Dataset(frame(), CLASSES), Dataset(frame()[["w", "v", "u"]], CLASSES)
     assert train.column_names == ("u", "v", "w")

@@ -112,6 +112,16 @@ def test_strings_are_matched_by_name(labels: Any) -> None:
     assert [data.class_names[target] for target in data.targets] == LABELS
 
 
+@pytest.mark.parametrize("kind", ["category", pd.CategoricalDtype([3, 1, 2])])
+def test_categories_of_integers_are_matched_by_name_as_others_are(kind: Any) -> None:
+    labels = pd.Series([1, 2, 3, 1, 2, 3], dtype=kind)
+    train = Dataset(X, labels)
+    some = Dataset(X[:2], labels[:2], class_names=train.class_names)
+    assert some.targets.tolist() == train.targets[:2].tolist()
+    with pytest.raises(DataError, match=r"'1' in row 0. For class numbers pass targets.astype"):
+        Dataset(X, labels, ["ant", "bee", "cat"])
+
+
 def test_rows_that_lack_a_class_keep_the_classes_of_the_training_rows() -> None:
     train = Dataset(X, LABELS)
     rest = Dataset(X[:4], ["c", "b", "c", "b"], train.class_names)

@@ -358,6 +358,14 @@ def options_of_run(description: RunDescription) -> DataOptions:
     return data_options_from_json(description.data_options)
 
 
+def table_of_run(description: RunDescription) -> TrainingTable | None:
+    """Return the table that a run was trained on; None if that is other data."""
+    own = options_of_run(description)
+    if not isinstance(own, TableOptions):
+        return None
+    return TrainingTable(description.data, own, description.test_rows)
+
+
 def dataset_for(run: Path, model: Model, named: str | None, options: ImageOptions) -> Splits:
     """Return the named dataset, or else the one that the model of a folder was trained on.
 
@@ -377,9 +385,7 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
             assert description is not None
             named = recorded_data(description, model)
         assert named is not None
-        of_run = None
-        if description is not None and isinstance(own, TableOptions):
-            of_run = TrainingTable(description.data, own, description.test_rows)
+        of_run = None if description is None else table_of_run(description)
         return table_for(model, named, of_run, tell=note)
     if named is not None:
         own = own if isinstance(own, ImageOptions) else DEFAULT

@@ -1,7 +1,7 @@
 """Predictions of the rows of a table, written to a CSV file that no spreadsheet runs."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.cli.console import note, say, show_table
+from handloom.cli.datasets import table_of_run
 from handloom.cli.options import require_folder_of, require_new_file
 from handloom.data.cells import TEXT
 from handloom.data.formats.tables import open_file
@@ -21,6 +22,7 @@ from handloom.model import Model
 from handloom.parameters import Array
 from handloom.predictions import both_classes
 from handloom.training.evaluation_metrics import checked_positive, checked_threshold
+from handloom.training.run_folder import RunFolder, is_run
 from handloom.training.tables import predictions_of
 
 FIRST_ROWS = 10
@@ -90,7 +92,8 @@ def predict_table(
     mark = None if model.columns is None else model.columns.decimal_mark
     table = open_file(path, decimal_mark=mark, tell=note)
     names = prediction_names(model, table.names)
-    predicted = predictions_of(model, table, tell=note)
+    own = table_of_run(RunFolder.open(run).description) if is_run(run) else None
+    predicted = predictions_of(model, table, own, tell=note)
     if out is None:
         _, values = next(predicted)
         predicted.close()  # tells the notes
@@ -175,11 +178,18 @@ def _cells(model: Model, values: Array, limit: _Limit) -> Iterator[list[str]]:
 
 def _texts(column: Column) -> list[str]:
     """Return the cells of a column as they are written; missing ones are empty."""
-    values: list[object] = column.values.tolist()
     if column.dtype == TEXT:
-        return list(map(str, values))
-    missing = column.missing.tolist()
-    return ["" if absent else str(value) for value, absent in zip(values, missing, strict=True)]
+        return list(map(str, column.values))
+    # str of a NumPy scalar is the shortest text of its own precision: 0.1 of a float32
+    texts = _times(column) if column.values.dtype.kind == "M" else map(str, column.values)
+    return ["" if absent else text for text, absent in zip(texts, column.missing, strict=True)]
+
+
+def _times(column: Column) -> Iterable[str]:
+    """Return dates and times in ISO 8601; those with a time zone are in UTC, with a Z."""
+    if "tz=" in column.dtype:
+        return map(str, np.datetime_as_string(column.values, timezone="UTC"))
+    return map(str, np.datetime_as_string(column.values, unit="auto"))
 
 
 def _write(out: Path, header: Sequence[str], records: Iterator[list[str]]) -> int:

@@ -31,10 +31,12 @@ BOOLEANS = {"true": 1.0, "false": 0.0}
 """Cells of a CSV file that are booleans, in any case."""
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
 _DATE = re.compile(
+    rf"(({_WEEKDAYS})[a-z]*,? )?"
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}[-/]\d{1,2}[-/]\d{2}"
     rf"|\d{{1,2}}[ -]({_MONTHS})[a-z]*[ -]\d{{2,4}}|({_MONTHS})[a-z]*\.? \d{{1,2}},? \d{{4}})"
-    r"([T ].*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?",
+    r"([T ].*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]\.?m\.?)?",
     re.IGNORECASE,
 )
 
@@ -90,11 +92,11 @@ def cells_of(column: Column) -> Cells:
     kind = values.dtype.kind
     if kind == "f":
         missing = missing | np.isnan(values)
-    integers = column.dtype.lower().startswith(("int", "uint"))  # with nulls, values are floats
-    if kind in "biuf":
-        return _of_numbers(
-            values.astype(np.float64), missing, boolean=kind == "b", whole=kind != "f" or integers
-        )
+    if kind in "iu":
+        return _of_integers(values.astype(np.float64), missing, values)
+    if kind in "bf":
+        boolean = kind == "b"
+        return _of_numbers(values.astype(np.float64), missing, boolean=boolean, whole=boolean)
     if kind in "mM":
         return _cells("nothing" if missing.all() else "date", missing, values.astype(str).tolist())
     return _of_objects(column, values, missing)
@@ -114,10 +116,11 @@ def _of_objects(column: Column, values: npt.NDArray[Any], missing: npt.NDArray[n
         return _cells("nothing" if missing.all() else "text", missing, texts)
     if all(issubclass(kind, bool | np.bool_) for kind in kinds):
         return _of_numbers(_filled(objects, missing), missing, boolean=True, whole=True)
+    if all(issubclass(kind, numbers.Integral) for kind in kinds):
+        return _of_integers(_filled(objects, missing), missing, objects)
     if all(issubclass(kind, numbers.Real | Decimal) for kind in kinds):
-        whole = all(issubclass(kind, numbers.Integral) for kind in kinds)
         values = _filled(objects, missing)
-        return _of_numbers(values, missing | np.isnan(values), boolean=False, whole=whole)
+        return _of_numbers(values, missing | np.isnan(values), boolean=False, whole=False)
     return _of_other_objects(column, objects, missing, kinds)
 
 
@@ -158,6 +161,18 @@ def _of_numbers(
         return [_written(value, boolean=boolean) for value in values.tolist()]
 
     return Cells(content, missing, values, whole, None, texts)
+
+
+def _of_integers(
+    values: npt.NDArray[np.float64], missing: npt.NDArray[np.bool_], integers: npt.NDArray[Any]
+) -> Cells:
+    """Return integers with all their digits as texts: float64 merges those from 2**53 on."""
+
+    def texts() -> list[str]:
+        pairs = zip(integers.tolist(), missing.tolist(), strict=True)
+        return ["" if absent else str(int(integer)) for integer, absent in pairs]
+
+    return replace(_of_numbers(values, missing, boolean=False, whole=True), _text=texts)
 
 
 def _of_file(cells: list[str]) -> Cells:

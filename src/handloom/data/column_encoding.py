@@ -1,5 +1,6 @@
 """ColumnEncoding: the learned encoding of one column of a table, and its columns in flat rows."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -116,12 +117,16 @@ class ColumnEncoding:
         number is about 10 from the mean. The range, unlike the deviation, is right for rare values
         too: no training row is ever outside, and a single 1 among thousands of 0 is not far.
         """
+        low, high = self.limits
+        return ((cells.values < low) | (cells.values > high)) & ~cells.missing
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The numbers beyond which others are far outside; infinite if their range is unknown."""
         if self.kind != "number" or not self.scale or self.low is None or self.high is None:
-            return np.zeros(len(cells.missing), bool)
-        with np.errstate(over="ignore"):
-            width = self.high - self.low
-            far = (cells.values < self.low - width) | (cells.values > self.high + width)
-        return far & ~cells.missing
+            return -math.inf, math.inf
+        width = self.high - self.low
+        return self.low - width, self.high + width
 
     def write(self, cells: Cells, out: npt.NDArray[np.float32]) -> None:
         """Write the columns of the rows into ``out``, shape (n, columns)."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import Cells, cells_of, is_date
+from handloom.data.cells import BOOLEANS, Cells, cells_of, is_date
 from handloom.data.column_encoding import ColumnEncoding
 from handloom.data.frames import Column
 from handloom.data.notes import Tell
@@ -31,6 +31,11 @@ FEW = 10
 
 SEVERAL = 20
 """The least number of rows of an identifier."""
+
+_WITH_SIGNS = re.compile(
+    r"[+-]?([^\w\s+-]{0,2})\s?(?:\d{1,3}(?:[.,'\s]\d{3})+|\d+)(?:[.,]\d+)?(\s?\D{0,3})"
+)
+"""A number with a currency, a unit or marks between thousands, which no letter precedes."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class ColumnStatistics:
     counts: Counter[str] = field(default_factory=Counter)
     declared: tuple[str, ...] = ()
     not_a_number: str = ""
+    _booleans: dict[str, str] = field(default_factory=dict)
 
     def add(self, chunk: Chunk) -> None:
         """Add the rows of a chunk.
@@ -110,7 +116,10 @@ class ColumnStatistics:
             self._count(cells)  # in case that a later row holds a text
 
     def _count(self, cells: Cells) -> None:
-        self.counts.update(cells.texts[~cells.missing].tolist())
+        for text, rows in Counter(cells.texts[~cells.missing].tolist()).items():
+            lower = text.lower()
+            boolean = lower in BOOLEANS  # counted in the case of the first row
+            self.counts[self._booleans.setdefault(lower, text) if boolean else text] += rows
 
     def _add_numbers(self, values: npt.NDArray[np.float64]) -> None:
         """Merge mean and squared deviations.
@@ -160,7 +169,7 @@ class ColumnStatistics:
         if self.kind == "nothing":
             return None
         if self.kind == "category":
-            return self._categories(embedded=embedded)
+            return self._categories(embedded=embedded, tell=tell)
         if embedded:
             raise DataError(
                 f"{self.where}embed names the column {self.name!r}, which holds numbers: name it "
@@ -214,7 +223,7 @@ class ColumnStatistics:
         named = re.search(r"(^|[^a-z])id$|Id$|ID$", self.name) is not None
         return different and (named or self.high - self.low < 2 * self.rows)
 
-    def _categories(self, *, embedded: bool) -> ColumnEncoding | None:
+    def _categories(self, *, embedded: bool, tell: Tell) -> ColumnEncoding | None:
         distinct, column = len(self.counts), f"{self.where}column {self.name!r}"
         first = next(iter(self.counts))
         if sum(map(is_date, self.counts)) > ALL_DIFFERENT * distinct:
@@ -249,6 +258,11 @@ class ColumnStatistics:
             )
         if distinct == 1 and not self.missing:
             return None
+        if number := self._number_with_signs():
+            tell(
+                f"{column} holds numbers such as {_shown(number)}, which are read as categories: "
+                "to have them read as numbers, write them as in 1234.5"
+            )
         return ColumnEncoding(
             self.name, "category", self.missing, categories=self.order(), embedded=embedded
         )
@@ -265,6 +279,15 @@ class ColumnStatistics:
     def mostly_numbers(self) -> bool:
         """Return whether most of the different texts are numbers."""
         return sum(map(_is_number, self.counts)) > 0.5 * len(self.counts) and not self.categorical
+
+    def _number_with_signs(self) -> str:
+        """Return a number, such as ``12%``, if nearly all texts are some with the same signs."""
+        if self.categorical or self.declared or self.mostly_numbers():
+            return ""
+        matches = list(filter(None, map(_WITH_SIGNS.fullmatch, self.counts)))
+        signs = Counter(match.groups() for match in matches)
+        several = max(signs.values(), default=0) > ALL_DIFFERENT * len(self.counts)
+        return matches[0][0] if several else ""
 
     def _date(self, example: str) -> DataError:
         return DataError(

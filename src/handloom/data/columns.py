@@ -120,6 +120,31 @@ class Columns:
         (rows,) = self.encoded(table, tell=tell)
         return rows
 
+    def warn_of_raw_rows(self, rows: object) -> None:
+        """Warn if an array of flat rows, shape (n, columns), looks like raw rows.
+
+        In one of its columns most numbers are then far outside of the range of the training rows.
+        """
+        if not isinstance(rows, np.ndarray) or rows.shape[1:] != (len(self.names),):
+            return
+        if not len(rows):
+            return
+        start = 0
+        for each in self.inputs:
+            if each.scale:
+                low, high = ((limit - each.mean) / each.scale for limit in each.limits)
+                values = rows[:, start]
+                if np.mean((values < low) | (values > high)) > 0.5:
+                    names = ", ".join(own.name for own in self.inputs[:5])
+                    warn(
+                        f"the inputs look like raw rows, not flat ones, which are standardized: "
+                        f"most numbers of {each.name!r} are outside of {low:.3g} to {high:.3g}; "
+                        f"pass raw rows as a DataFrame with the columns {names}"
+                        f"{', ...' * (len(self.inputs) > 5)}"
+                    )
+                    return
+            start += len(each.names)
+
     def encoded(self, table: Table, *, tell: Tell) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the flat rows of a table, chunk by chunk; see `transform`."""
         self.check_names(table, tell=tell)
@@ -302,11 +327,16 @@ def require_same_columns(
 ) -> None:
     """Refuse columns of other names, or in another order; arrays have no names to compare.
 
+    Names that only count the columns are no names of theirs, but in another order they say it.
+
     Raises
     ------
     DataError
         Naming the first column that differs.
     """
+    if names is not None and expected is None:
+        counted = tuple(map(str, range(len(names))))
+        expected = counted if set(names) == set(counted) else None
     if names is None or expected is None or names == expected:
         return
     missing = [name for name in expected if name not in names]

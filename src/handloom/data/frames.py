@@ -4,6 +4,7 @@ No library is imported here: an object of one can exist only if the library is a
 Values are read by row number, and an index is never looked at.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ SERIES = (
 
 NUMERIC = "biuf"
 """The kinds of dtypes of numbers and booleans."""
+
+INTEGERS = re.compile(r"u?int\d", re.IGNORECASE)
+"""The beginning of the names of dtypes of integers, in any library."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ def column_of(series: Any, name: str | None = None) -> Column:
     """Return a Series or array, one of `SERIES`, as a column."""
     if is_instance(series, "pyarrow.Array", "pyarrow.ChunkedArray"):
         missing = series.is_null().to_numpy(zero_copy_only=False)
-        return Column(name, series.to_numpy(zero_copy_only=False), missing, str(series.type))
+        values = _filled(series, str(series.type), missing).to_numpy(zero_copy_only=False)
+        return Column(name, values, missing, str(series.type))
     name = name or _name(series)
     if is_instance(series, "pandas.MultiIndex"):
         raise DataError("a pandas.MultiIndex has no single values: pass a Series or an array")
@@ -149,13 +154,19 @@ def column_of(series: Any, name: str | None = None) -> Column:
         ordered = series.dtype.categories if type(series.dtype).__name__ == "Enum" else None
         missing = series.is_null().to_numpy()
         categories = None if ordered is None else ordered.to_list()
-        return Column(name, series.to_numpy(), missing, str(series.dtype), categories)
+        values = _filled(series, str(series.dtype), missing).to_numpy()
+        return Column(name, values, missing, str(series.dtype), categories)
     categories = getattr(series.dtype, "categories", None)
+    missing = np.asarray(series.isna(), bool)
+    series = _filled(series, str(series.dtype), missing)
     values = series.to_numpy() if hasattr(series, "to_numpy") else np.asarray(series)
+    if categories is not None and values.dtype.kind == "f":  # integers among missing values
+        codes = getattr(series, "cat", series).codes
+        values = np.array([*categories, None], object)[codes]
     return Column(
         name,
         values,
-        np.asarray(series.isna(), bool),
+        missing,
         str(series.dtype),
         None if categories is None else list(categories),
     )
@@ -172,6 +183,13 @@ def all_strings(values: npt.NDArray[Any]) -> bool:
     if values.dtype.kind in "UT":  # fixed and variable width
         return True
     return values.dtype == object and all(isinstance(value, str) for value in values.flat)
+
+
+def _filled(series: Any, dtype: str, missing: npt.NDArray[np.bool_]) -> Any:
+    """Return a Series with 0 for missing integers, which would make all integers float64."""
+    if not missing.any() or not INTEGERS.match(dtype):
+        return series
+    return series.fillna(0) if hasattr(series, "fillna") else series.fill_null(0)
 
 
 def _name(series: Any) -> str | None:

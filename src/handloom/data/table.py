@@ -145,7 +145,11 @@ def checked_names(names: Sequence[str], where: str = "") -> tuple[str, ...]:
     seen = set[str]()
     for index, name in enumerate(names):
         if not name.strip():
-            raise DataError(f"{where}column {index + 1} has no name: give it one in the header")
+            pandas = "; if pandas wrote its index there, write the file with index=False"
+            raise DataError(
+                f"{where}column {index + 1} has no name: give it one in the header"
+                f"{pandas if where and not index else ''}"
+            )
         if name in seen:
             raise DataError(f"{where}two columns are named {name!r}: rename one")
         seen.add(name)

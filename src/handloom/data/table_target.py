@@ -204,7 +204,7 @@ def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -
         )
     whole = kind == "number" and statistics.whole
     if task is None and whole:
-        few = distinct <= min(FEW_INTEGERS, max(2, statistics.present // 2))
+        few = distinct <= _most_classes(statistics)
         task = "classification" if few else "regression"
         if few and distinct > 2:
             tell(
@@ -216,10 +216,33 @@ def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -
                 f"the target {name!r} holds {distinct:,} different integers, which are read as "
                 "continuous: for classes pass task='classification' (--task classification)"
             )
+    if task is None and kind == "number" and (values := _few_whole(statistics)):
+        tell(
+            f"the target {name!r} holds {values} different floating-point numbers, all whole, "
+            "which are read as continuous: for classes pass task='classification' (--task "
+            "classification)"
+        )
     task = task or ("regression" if kind == "number" else "classification")
     if task == "classification":
         _check_classes(statistics)
     return task
+
+
+def _few_whole(statistics: ColumnStatistics) -> int:
+    """Return the number of different values if they are few and whole, as in 0.0 and 1.0; or 0.
+
+    A frame has them where integers had missing values. Amounts lie farther from each other.
+    """
+    if statistics.high - statistics.low > FEW_INTEGERS or len(statistics.counts) > MAX_CLASSES:
+        return 0
+    values = set(map(float, statistics.counts))
+    whole = all(value.is_integer() for value in values)
+    return len(values) if whole and len(values) <= _most_classes(statistics) else 0
+
+
+def _most_classes(statistics: ColumnStatistics) -> int:
+    """Return the largest number of different whole numbers that may be classes."""
+    return min(FEW_INTEGERS, max(2, statistics.present // 2))
 
 
 def _check_classes(statistics: ColumnStatistics) -> None:

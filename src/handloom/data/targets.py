@@ -1,7 +1,6 @@
 """Targets: classes or continuous values, and the names of classes that are learned from them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,11 +84,11 @@ def checked_names(names: Iterable[object]) -> tuple[str, ...]:
 def _of_column(column: Column, names: tuple[str, ...] | None) -> Targets:
     column.require_complete("targets")
     values = column.values
-    if column.categories is not None and (names is None or values.dtype.kind not in "biu"):
+    if column.categories is not None:
         labels = np.array([str(value) for value in values])
         return _labels(labels, names or checked_names(column.categories))
     if not all_strings(values):
-        values = replace(column, categories=None).numeric("targets")
+        values = column.numeric("targets")
     return _values(values, names, None if column.name is None else (column.name,))
 
 
@@ -122,9 +121,11 @@ def _labels(labels: Array, names: tuple[str, ...] | None) -> Targets:
     for name in distinct.tolist():
         if name not in index:
             row = int(np.argmax(labels == name))
+            number = name.isdecimal() and int(name) < len(names)
+            hint = " For class numbers pass targets.astype(int)." if number else ""
             raise DataError(
                 f"targets must be among the class names {listed(names)}, got {name!r} in row "
-                f"{row}.{did_you_mean(name, names)}"
+                f"{row}.{hint or did_you_mean(name, names)}"
             )
     return np.array([index[name] for name in distinct.tolist()], np.int64)[inverse], names
 

@@ -11,8 +11,8 @@ HEAD_LINES = 2
 """The line of the first row of a file: counted from 1, after the line of the names."""
 
 NOTE = (
-    " A line is that of the file of the table: line 1 has the names of the columns, and blank "
-    "lines do not count."
+    " A line is that of the file of the table: line 1 has the names of the columns; blank lines, "
+    "and further lines of a cell, do not count."
 )
 """A sentence for a table whose rows are named by lines."""
 

@@ -1,16 +1,15 @@
 """Tables for a model: the rows of the one that it was trained on, of another one, predictions."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from filecmp import cmp
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.fingerprint import fingerprint
-from handloom.data.formats.tables import open_file
+from handloom.data.formats.tables import names_in_file, open_file
 from handloom.data.notes import Tell
 from handloom.data.overlap import rows_in_common
 from handloom.data.sources.open_table import read_pixels, read_splits, read_whole
@@ -72,8 +71,8 @@ def table_for(model: Model, named: str, own: TrainingTable | None, *, tell: Tell
     if own is not None and _same_file(Path(named), Path(own.path)):
         return _own_rows(model, named, own)
     options = None if own is None else own.options
-    if model.columns is None and options is not None and options.image_shape is not None:
-        return _images(named, model, options, tell=tell)
+    if model.columns is None and own is not None and own.options.image_shape is not None:
+        return _images(named, model, own, tell=tell)
     if model.columns is not None and model.columns.target is None:
         raise ConfigurationError(
             f"{named}: the model knows the input columns of its table, but not the target: fit the "
@@ -137,21 +136,47 @@ def _same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def _images(named: str, model: Model, options: TableOptions, *, tell: Tell) -> Splits:
+def _images(named: str, model: Model, own: TrainingTable, *, tell: Tell) -> Splits:
     """Return all rows of a table of pixels, by the classes of a model."""
     table = open_file(named, tell=tell)
-    left_out = (options.target, *options.drop)
-    names = [name for name in table.names if name not in left_out]
-    target = TableTarget(options.target, "classification", model.class_names)
+    names = _pixel_names(table, own, tell=tell)
+    target = TableTarget(own.options.target, "classification", model.class_names)
     pixels, classes = read_pixels(table, names, model.row_shape, target)
     whole = Dataset(pixels, classes, model.class_names, table.name)
     return Splits(whole, whole)
 
 
+def _pixel_names(table: Table, own: TrainingTable, *, tell: Tell) -> Sequence[str]:
+    """Return the columns of pixels of a table in the order of the table of a run.
+
+    Those of other names than there, or of a run whose table is gone, keep their own order.
+    """
+    left_out = (own.options.target, *own.options.drop)
+    names = [name for name in table.names if name not in left_out]
+    try:
+        known = [name for name in names_in_file(own.path) if name not in left_out]
+    except DataError:
+        tell(f"{table.where}pixels are the columns in their order: {own.path} of the run is gone")
+        return names
+    if sorted(names) == sorted(known):
+        return known
+    tell(f"{table.where}pixels are the columns in their order: those of the run have other names")
+    return names
+
+
 def predictions_of(
-    model: Model, table: Table, *, tell: Tell
+    model: Model, table: Table, own: TrainingTable | None = None, *, tell: Tell
 ) -> Generator[tuple[Chunk, Array], None, None]:
     """Yield the chunks of a table of raw rows or of pixels, each with its predictions, (n, k).
+
+    Parameters
+    ----------
+    model : Model
+    table : Table
+    own : TrainingTable, optional
+        The table that the model was trained on, whose names put columns of pixels into their order.
+    tell : callable
+        Called with each note.
 
     Raises
     ------
@@ -161,27 +186,20 @@ def predictions_of(
     if model.columns is not None:
         yield from model.predict_chunks(table, tell=tell)
         return
+    _require_images_of_one_channel(model, table)
+    if own is not None and own.options.image_shape is not None:
+        names = _pixel_names(table, own, tell=tell)
+    elif len(names := table.names) == int(np.prod(model.row_shape)) + 1:
+        names = [name for name in names if name.lower() not in ("label", "class", "target")]
     for chunk in table.chunks():
-        yield chunk, model.predict(_pixels(model, table, chunk))
+        rows = MemoryTable(chunk, table.names, table.name, table.where)
+        pixels, _ = read_pixels(rows, names, model.row_shape)
+        yield chunk, model.predict(pixels)
 
 
-def _pixels(model: Model, table: Table, chunk: Chunk) -> npt.NDArray[np.uint8]:
-    """Return the rows of a chunk as images: all columns, or all but one, which is the class.
-
-    Raises
-    ------
-    ConfigurationError
-        If the model takes no images of one channel.
-    """
+def _require_images_of_one_channel(model: Model, table: Table) -> None:
     if model.row_dtype != "uint8" or len(model.row_shape) != 2:
         raise ConfigurationError(
             f"{table.where}the model was not trained on a table: train it with handloom train "
             "--data file.csv --target name, or save it with columns"
         )
-    names = table.names
-    if len(names) == int(np.prod(model.row_shape)) + 1:
-        names = tuple(name for name in names if name.lower() not in ("label", "class", "target"))
-    pixels, _ = read_pixels(
-        MemoryTable(chunk, table.names, table.name, table.where), names, model.row_shape
-    )
-    return pixels

@@ -44,6 +44,17 @@ def test_separators_line_ends_and_a_byte_order_mark(
     assert len(notes) == (separator != ",")
 
 
+def test_a_line_that_declares_the_separator_is_no_header(tmp_path: Path) -> None:
+    read, notes = columns_of(written(tmp_path, "\ufeffsep=;\r\nwidth, height;b\r\n1,5;x\r\n"))
+    assert read == {"width, height": ["1.5"], "b": ["x"]}
+    assert sum("separated by semicolons" in note for note in notes) == 1
+
+
+def test_the_separator_is_found_below_a_header_cell_of_several_lines(tmp_path: Path) -> None:
+    read, _ = columns_of(written(tmp_path, '"price, net\nof tax";b;c\n7;8;9\n'))
+    assert read == {"price, net\nof tax": ["7"], "b": ["8"], "c": ["9"]}
+
+
 def test_a_quoted_cell_may_hold_the_separator_and_line_ends(tmp_path: Path) -> None:
     path = written(tmp_path, 'a,b\n"1,5\nx",2\n3\n')
     with pytest.raises(DataError, match=r"table.csv: line 4 has 1 cells, expected 2"):
@@ -83,15 +94,27 @@ def test_marks_between_thousands_are_read_and_told(
     assert all("column 'a': numbers such as '1" in note and str(told) in note for note in between)
 
 
-def test_a_point_of_two_meanings_in_one_column_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cells", [("1.201", "2.345", "0.5"), ("7", "8", "0.5", "9", "1.201")])
+def test_a_point_of_two_meanings_in_one_column_of_a_large_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(csv_table, "SAMPLE", 20)
-    path = written(tmp_path, "a;b\n1.201;1,5\n2.345;1,5\n0.5;1,5\n")
+    monkeypatch.setattr(tables, "AT_ONCE", 0)
+    path = written(tmp_path, "a;b\n" + "".join(f"{cell};1,5\n" for cell in cells))
     with pytest.raises(
         DataError, match=r"column 'a': '1\.201' .* '0\.5' in line 4 a decimal point"
     ):
-        columns_of(path)
+        list(tables.open_file(path, tell=lambda _: None).chunks())
+
+
+def test_numbers_far_down_are_read_as_in_the_first_lines(tmp_path: Path) -> None:
+    for cells in ("5,000;x\n1,001;x\n", "1.500;x\n2,5;x\n"):
+        read = []
+        for empty in (0, csv_table.SAMPLE):
+            path = written(tmp_path, "kg;a\n" + ";x\n" * empty + cells)
+            (chunk,) = tables.open_file(path, tell=lambda _: None).chunks()
+            read.append(chunk.columns["kg"].values[-2:].tolist())
+        assert read[0] == read[1]
 
 
 GERMAN = "Straße;Größe\nBahnhofstraße;1,5\nZürich;2\n"
@@ -150,7 +173,12 @@ NOT_CLOSED = r"line {}: a cell begins with a quotation mark \(.\) that is not cl
         (b"a,b\n1\n", "line 2 has 1 cells, expected 2"),
         (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells, expected 2"),
         (b"a,a\n1,2\n", "two columns are named 'a'"),
-        (b"a,\n1,2\n", "column 2 has no name"),
+        (b"a,\n1,2\n", "column 2 has no name: give it one in the header$"),
+        (b",a\n0,1\n", "column 1 has no name.*; if pandas wrote its index there, .* index=False"),
+        (b"a,b\n1,x,y\n", "line 2 has 3 cells.*: quote cells that hold a ','$"),
+        (b'a,b\n1, "x,y"\n', "line 2 has 3 cells.*: remove the blanks between a ',' and a quot"),
+        (b"sep=|\na|b\n1|2\n", r"cells seem to be separated by '\|'; expected commas"),
+        (b"sep=;\na;b\n1;2;3\n", "line 3 has 3 cells, expected 2"),
         (b"a,b\n1,\0\n", "line 2 holds a NUL character"),
         (b"a,b\n1,caf\xe9\0\n", r"no text in UTF-8 \(byte 0xe9\).*: .*iconv"),
         (b'a,b\n1,"2\n', NOT_CLOSED.format(2)),
@@ -165,7 +193,7 @@ NOT_CLOSED = r"line {}: a cell begins with a quotation mark \(.\) that is not cl
         (b"a:b:c\n1:2:3\n", "cells seem to be separated by ':'; expected commas, semicolons or"),
         (b",".join(b"c%d" % n for n in range(100_001)) + b"\n", "at most 100,000 columns"),
     ],
-    ids=range(20),
+    ids=range(25),
 )
 def test_a_bad_file_is_refused_by_line(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message) as error:

@@ -56,6 +56,19 @@ def test_emnist_is_turned_upright_and_named_by_its_mapping(tmp_path: Path) -> No
     assert "turned upright" in verify(tmp_path).notes[0]
 
 
+def test_a_mapping_says_the_first_label_also_if_the_last_class_does_not_occur(
+    tmp_path: Path,
+) -> None:
+    splits = write(tmp_path, "mine-{part}-{kind}-idx{axes}-ubyte", first=1)
+    (tmp_path / "mine-mapping.txt").write_text(LETTERS + "4 68 100\n")
+    read = open_folder(tmp_path)
+    assert read.train.class_names == ("A/a", "B/b", "C/c", "D/d")
+    assert read.train.targets.tolist() == splits.train.targets.tolist()
+    write(tmp_path, "mine-{part}-{kind}-idx{axes}-ubyte", first=0)
+    with pytest.raises(DataError, match=r"has the label 0, expected 1\.\.4, which mine-mapping"):
+        open_folder(tmp_path)
+
+
 def test_several_sets_are_told_apart(tmp_path: Path) -> None:
     for name in ("emnist-balanced", "kuzushiji"):
         splits = write(tmp_path / "all", name + "-{part}-{kind}-idx{axes}-ubyte")

@@ -38,6 +38,14 @@ def test_rows_are_those_of_the_frame(
     assert own.name == "table"
 
 
+def test_an_index_of_pandas_is_a_column_only_if_it_has_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    frame().assign(__index_of_prices=1.0).to_parquet(path)
+    assert parquet_table.ParquetTable(path).names == ("x", "kind", "y", "__index_of_prices")
+    frame().rename_axis("number").to_parquet(path)
+    assert parquet_table.ParquetTable(path).names == ("x", "kind", "y", "number")
+
+
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     frame().to_parquet(path)

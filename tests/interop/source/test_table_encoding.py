@@ -24,6 +24,7 @@ BOOLEAN = ColumnEncoding("x", "boolean", mean=0.5, scale=0.5)
 TEXTS = ColumnEncoding("x", "category", missing=1, categories=("red", "blue", "2", "True", "nine"))
 DIGITS = ColumnEncoding("x", "category", categories=("01", "1", "2.50", "-3", "1e3"))
 BOTH = ColumnEncoding("x", "category", categories=("False", "True"))
+CODES = ColumnEncoding("x", "category", categories=("12000", "0.001", "9007199254740993"))
 INDICES = ColumnEncoding("x", "category", missing=1, categories=("a", "b", "7"), embedded=True)
 
 
@@ -77,7 +78,9 @@ def told_in_library(
         (TEXTS, ["2", "2.0", "3", "NULL"]),
         (TEXTS, ["true", "True", "false"]),
         (DIGITS, ["1", "01", "1.0", "001", "2.5", "-3.0", "1000", "4"]),
+        (BOTH, ["true", "FALSE", "False", "yes"]),
         (DIGITS, ["1", "1.0", "one"]),
+        (CODES, ["12e3", "12E3", "1.2e+4", "1e-03", "9007199254740993", "9007199254740992"]),
         (DIGITS, ["1_000", "1000"]),
         (BOTH, ["True", "False", "true", "1"]),
         (INDICES, ["a", "b", "c", "7", "7.0", "#N/A"]),

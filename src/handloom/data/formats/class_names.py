@@ -28,10 +28,12 @@ class NamesFile:
     path : Path
     names : tuple of str
         In the order of the labels.
+    first : int or None
+        The label of the first class, if the file says it.
     """
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self.path, self.names = path, tuple(names)
+    def __init__(self, path: Path, names: Sequence[str], first: int | None = None) -> None:
+        self.path, self.names, self.first = path, tuple(names), first
         repeated = [name for name, count in Counter(self.names).items() if count > 1]
         if repeated:
             raise DataError(f"{path}: names two classes {repeated[0]!r}, expected different names")
@@ -62,13 +64,13 @@ def names_beside(folder: Path, prefix: str = "") -> NamesFile | None:
         return None
     (path,) = paths
     lines = _lines(path)
-    return NamesFile(path, _mapped(path, lines) if path.name.endswith("mapping.txt") else lines)
+    return _mapped(path, lines) if path.name.endswith("mapping.txt") else NamesFile(path, lines)
 
 
 def number_classes(
     labels: Mapping[Path, npt.NDArray[np.integer]],
     class_names: Sequence[str] | None,
-    source: Path | None = None,
+    beside: NamesFile | None = None,
 ) -> tuple[int, tuple[str, ...]]:
     """Return the label of the first class, and the names of all.
 
@@ -77,9 +79,10 @@ def number_classes(
     labels : mapping of Path to integer array
         The labels of each part, by the path of their file.
     class_names : sequence of str or None
-        Labels from 1 to the number of names are counted from 1, any other labels from 0. Without
-        names, those of the lowest label to the highest are the labels.
-    source : Path, optional
+        By default those of the file. Labels from 1 to the number of names are counted from 1, any
+        other labels from 0, unless the file says the first. Without names, those of the lowest
+        label to the highest are the labels.
+    beside : NamesFile, optional
         The file of the names.
 
     Raises
@@ -87,8 +90,11 @@ def number_classes(
     DataError
         If a label has no name, or there are no names and more than `MAX_CLASSES` labels.
     """
+    first: int | None = None
     lowest = min(int(part.min()) for part in labels.values())
     highest = max(int(part.max()) for part in labels.values())
+    if class_names is None and beside is not None:
+        class_names, first = beside.names, beside.first
     if class_names is None:
         lowest = max(0, lowest)  # a Dataset refuses classes below 0
         if highest >= MAX_CLASSES:
@@ -98,20 +104,22 @@ def number_classes(
                 f"{MAX_CLASSES - 1}; give class_names if there are more"
             )
         return lowest, tuple(str(label) for label in range(lowest, highest + 1))
-    first = 1 if (lowest, highest) == (1, len(class_names)) else 0
+    if first is None:
+        first = 1 if (lowest, highest) == (1, len(class_names)) else 0
     for path, part in labels.items():
-        _check_labels(part, first + len(class_names), path, source)
+        _check_labels(part, range(first, first + len(class_names)), path, beside)
     return first, tuple(class_names)
 
 
 def _check_labels(
-    labels: npt.NDArray[np.integer], classes: int, path: Path, source: Path | None
+    labels: npt.NDArray[np.integer], known: range, path: Path, beside: NamesFile | None
 ) -> None:
-    bad = np.flatnonzero(labels >= classes)
+    bad = np.flatnonzero((labels < known.start) | (labels >= known.stop))
     if bad.size:
-        named = "" if source is None else f", which {source.name} names"
+        named = "" if beside is None else f", which {beside.path.name} names"
         raise DataError(
-            f"{path}: row {bad[0]} has the label {labels[bad[0]]}, expected 0..{classes - 1}{named}"
+            f"{path}: row {bad[0]} has the label {labels[bad[0]]}, expected "
+            f"{known.start}..{known.stop - 1}{named}"
         )
 
 
@@ -132,7 +140,7 @@ def _lines(path: Path) -> list[str]:
     return lines
 
 
-def _mapped(path: Path, lines: Sequence[str]) -> list[str]:
+def _mapped(path: Path, lines: Sequence[str]) -> NamesFile:
     """Return the names in EMNIST's mapping: ``1 65 97`` is label 1, named ``A/a``."""
     names: dict[int, str] = {}
     for line in lines:
@@ -150,4 +158,4 @@ def _mapped(path: Path, lines: Sequence[str]) -> list[str]:
     labels = sorted(names)
     if labels != list(range(labels[0], labels[0] + len(labels))) or labels[0] not in (0, 1):
         raise DataError(f"{path}: labels must be consecutive from 0 or 1, got {str(labels)[:80]}")
-    return [names[label] for label in labels]
+    return NamesFile(path, [names[label] for label in labels], labels[0])

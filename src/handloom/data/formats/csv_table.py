@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice, zip_longest
+from itertools import accumulate, dropwhile, islice, zip_longest
 from typing import TextIO
 
 import numpy as np
@@ -27,16 +28,19 @@ SEPARATORS = (",", ";", "\t")
 OTHER_SEPARATORS = ("|", ":")
 """Separators that are not read, but told."""
 
+_DECLARED = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
+"""A first line that spreadsheets write and read: the separator of the cells below it."""
+
 MAX_LINE = 1 << 26
 """The largest number of characters of a line."""
 
 SAMPLE = 1 << 16
-"""The number of characters from which separator and style of numbers are detected."""
+"""The number of characters from which the separator is detected, and the style of numbers."""
 
 
 @dataclass(frozen=True)
 class CsvTable(FileTable):
-    """A CSV file, whose first line is the header.
+    """A CSV file, whose first line is the header; above it may be a line such as ``sep=;``.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ class CsvTable(FileTable):
         Called with the notes about how it is read.
     known_mark : DecimalMark, optional
         The decimal mark of the training rows, if the first lines do not show it.
+    small : bool
+        Whether the style of numbers is detected from all lines, not from the first ones.
 
     Raises
     ------
@@ -55,6 +61,7 @@ class CsvTable(FileTable):
 
     tell: Tell
     known_mark: DecimalMark | None = None
+    small: bool = False
 
     def __post_init__(self) -> None:
         _ = self.names
@@ -78,10 +85,13 @@ class CsvTable(FileTable):
         for separator in OTHER_SEPARATORS:
             counts = {line.count(separator) for line in lines}
             if len(lines) > 1 and len(counts) == 1 and counts != {0}:
-                raise DataError(
-                    f"{self.where}cells seem to be separated by {separator!r}; expected commas, "
-                    "semicolons or tabs"
-                )
+                raise self._other_separator(separator)
+
+    def _other_separator(self, separator: str) -> DataError:
+        return DataError(
+            f"{self.where}cells seem to be separated by {separator!r}; expected commas, semicolons "
+            "or tabs"
+        )
 
     @property
     def decimal_mark(self) -> DecimalMark | None:
@@ -103,16 +113,22 @@ class CsvTable(FileTable):
                 del rows[0], lines[0]
             header = False
             if bad := [index for index, row in enumerate(rows) if len(row) != width]:
-                line, cells = lines[bad[0]], len(rows[bad[0]])
-                raise DataError(
-                    f"{self.where}line {line} has {cells:,} cells, expected {width:,}, as "
-                    f"the header: quote cells that hold a {self._separator!r}"
-                )
+                raise self._other_width(rows[bad[0]], lines[bad[0]])
             if rows:
                 none = False
                 yield self._chunk(wanted, rows, lines)
         if none:
             raise DataError(f"{self.where}holds a header only, expected rows below it")
+
+    def _other_width(self, row: Sequence[str], line: int) -> DataError:
+        """Return the error of a line with another number of cells than the header."""
+        advice = f"quote cells that hold a {self._separator!r}"
+        if any(cell[:1] == " " and cell.lstrip()[:1] == '"' for cell in row):
+            advice = f"remove the blanks between a {self._separator!r} and a quotation mark"
+        return DataError(
+            f"{self.where}line {line} has {len(row):,} cells, expected {len(self.names):,}, as the "
+            f"header: {advice}"
+        )
 
     def _chunk(
         self, names: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[int]
@@ -216,7 +232,7 @@ class CsvTable(FileTable):
                 )
             if "\0" in line:
                 raise DataError(f"{self.where}line {number} holds a NUL character: not a CSV file")
-            yield line
+            yield "\n" if number == 1 and _DECLARED.fullmatch(line) else line
 
     @cached_property
     def _sample(self) -> list[str]:
@@ -233,18 +249,32 @@ class CsvTable(FileTable):
 
     @cached_property
     def _separator(self) -> str:
-        """The separator of the header: the most frequent one outside of quotes."""
-        header = next((line for line in self._sample if line.strip()), "")
-        unquoted = "".join(header.split('"')[::2])
-        best = max(SEPARATORS, key=unquoted.count)  # the first of equals
+        """The separator that the first line declares, or the most frequent one of the header."""
+        if self._sample and (declared := _DECLARED.fullmatch(self._sample[0])):
+            best = declared[1]
+            if best not in SEPARATORS:
+                raise self._other_separator(best)
+        else:
+            unquoted = "".join(self._header.split('"')[::2])
+            best = max(SEPARATORS, key=unquoted.count)  # the first of equals
         if best != ",":
             self.tell(f"{self.where}cells are separated by {_SPELLED[best]}")
         return best
 
+    @property
+    def _header(self) -> str:
+        """The first line that is not blank, with the further lines of its quoted cells."""
+        lines = list(dropwhile(lambda line: not line.strip(), self._sample))
+        quotes = accumulate(line.count('"') for line in lines)
+        end = next((index for index, count in enumerate(quotes) if count % 2 == 0), 0)
+        return "\n".join(lines[: end + 1])
+
     @cached_property
     def _style(self) -> NumberStyle:
         """How numbers are written."""
-        rows = csv.reader(self._sample[1:], delimiter=self._separator)
+        rows: Iterable[list[str]] = csv.reader(self._sample[1:], delimiter=self._separator)
+        if self.small and self._separator != ",":  # no number has a decimal comma among commas
+            rows = islice((row for block, _ in self._blocks(CELLS) for row in block), 1, None)
         return NumberStyle(
             dict(zip(self.names, zip_longest(*rows, fillvalue=""), strict=False)),
             commas_separate=self._separator == ",",

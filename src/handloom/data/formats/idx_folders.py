@@ -68,9 +68,7 @@ def read_idx_folder(
         paths[part] = labels_path
     beside = names_beside(files.folder, files.prefix) if class_names is None else None
     labels_of = {paths[part]: labels for part, (_, labels) in arrays.items()}
-    first, class_names = number_classes(
-        labels_of, beside.names if beside else class_names, beside.path if beside else None
-    )
+    first, class_names = number_classes(labels_of, class_names, beside)
     if files.prefix.lower().startswith(TRANSPOSED):
         tell(f"{files.path}: the images of EMNIST are stored transposed; they were turned upright")
         arrays = {part: (_transposed(images), labels) for part, (images, labels) in arrays.items()}

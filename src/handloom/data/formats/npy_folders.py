@@ -73,12 +73,8 @@ def read_npy_folder(folder: Path, name: str | None = None) -> Splits:
     targets = {part: files[part, "targets"] for part in PARTS}
     labels = {part: open_files(targets[part]) for part in PARTS}
     classes = {part: read_classes(labels[part]) for part in PARTS}
-    beside = names_beside(folder)
-    first, class_names = number_classes(
-        {_path_for(targets[part]): classes[part] for part in PARTS},
-        beside.names if beside else None,
-        beside.path if beside else None,
-    )
+    labels_of = {_path_for(targets[part]): classes[part] for part in PARTS}
+    first, class_names = number_classes(labels_of, None, names_beside(folder))
     for part in PARTS:
         require_same_rows(rows[part], labels[part])
     named = name or name_of(folder)

@@ -14,17 +14,17 @@ _WITH_COMMAS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 
 
 class NumberStyle:
-    """How the numbers of a file are written, as the first lines show it.
+    """How the numbers of a file are written, as its lines, or the first ones, show it.
 
     With a decimal comma somewhere in the file, a column may have points between thousands, as in
     ``13.429,2`` and ``1.201``: if all its numbers with a point have them there. Without one, commas
-    may be between thousands, as in ``1,234.5``. Where the first lines do not show it, the style is
+    may be between thousands, as in ``1,234.5``. Where these lines do not show it, the style is
     that of the training rows.
 
     Parameters
     ----------
     sample : mapping of str to sequence of str
-        The cells of each column in the first lines.
+        The cells of each column in these lines.
     commas_separate : bool
         Whether commas separate the cells, so that no number has a decimal comma.
     where : str
@@ -47,6 +47,8 @@ class NumberStyle:
         self._where, self._tell, self._known = where, tell, known
         self._examples: dict[str, str] = {}
         """A number with points or commas between thousands in each column that has one."""
+        self._later_points: dict[str, tuple[str, int]] = {}
+        """A number with a decimal point after the sample in each column that has one, its line."""
         self._decimal_points: set[str] = set()
         self._decimal_comma = not commas_separate and self._has_decimal_comma(sample)
         if commas_separate:
@@ -68,7 +70,9 @@ class NumberStyle:
             return DecimalMark(",", tuple(name for name in sample if name in self._decimal_points))
         cells = (cell.strip() for column in sample.values() for cell in column)
         shown = any(
-            _DECIMAL_POINT.fullmatch(cell) or _WITH_COMMAS.fullmatch(cell) for cell in cells
+            _DECIMAL_POINT.fullmatch(cell) or _WITH_COMMAS.fullmatch(cell)
+            for cell in cells
+            if "." in cell or "," in cell
         )
         return DecimalMark(".") if shown else self._known
 
@@ -89,14 +93,16 @@ class NumberStyle:
         unified = []
         for cell, line in zip(cells, lines, strict=True):
             if _has_decimal_point(cell):
-                self._refuse_two_meanings(name, cell, line)
+                self._later_points.setdefault(name, (cell.strip(), line))
             unified.append(_with_point(self._without(".", _WITH_POINTS, name, cell)))
+            self._refuse_two_meanings(name)
         return unified
 
     def _has_decimal_comma(self, sample: Mapping[str, Sequence[str]]) -> bool:
         """Return whether numbers of a file have a decimal comma, and tell it with an example."""
         ambiguous = ""
-        for cell in (cell.strip() for column in sample.values() for cell in column):
+        cells = (cell for column in sample.values() for cell in column if "," in cell)
+        for cell in map(str.strip, cells):
             grouped = _WITH_COMMAS.fullmatch(cell)
             if grouped and ("." in cell or cell.count(",") > 1):
                 tell_of_other_mark(".", cell, self._known, self._where, self._tell)
@@ -155,16 +161,20 @@ class NumberStyle:
             )
         return stripped.replace(mark, "")
 
-    def _refuse_two_meanings(self, name: str, cell: str, line: int) -> None:
-        if example := self._examples.get(name):
+    def _refuse_two_meanings(self, name: str) -> None:
+        """Refuse a column that has points of both meanings, in any order."""
+        if name in self._examples and name in self._later_points:
+            cell, line = self._later_points[name]
             raise DataError(
-                f"{self._where}column {name!r}: {example!r} has a point between thousands, as the "
-                f"file has decimal commas, but {cell.strip()!r} in line {line} a decimal point: "
-                "write all numbers of the file in one way"
+                f"{self._where}column {name!r}: {self._examples[name]!r} has a point between "
+                f"thousands, as the file has decimal commas, but {cell!r} in line {line} a decimal "
+                "point: write all numbers of the file in one way"
             )
 
 
 def _has_decimal_point(cell: str) -> bool:
+    if "." not in cell:
+        return False
     stripped = cell.strip()
     return bool(_DECIMAL_POINT.fullmatch(stripped)) and not _WITH_POINTS.fullmatch(stripped)
 

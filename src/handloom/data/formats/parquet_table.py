@@ -1,5 +1,6 @@
 """Parquet files as tables, read by pyarrow in batches of rows."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +14,13 @@ from handloom.data.table import Chunk, checked_names
 from handloom.errors import DataError, MissingExtraError
 from handloom.files import size_of
 
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+"""The names that pandas gives the columns of an index without a name."""
+
 
 @dataclass(frozen=True)
 class ParquetTable(FileTable):
-    """A Parquet file, whose index of pandas is no column.
+    """A Parquet file. An index of pandas is a column if it has a name, as in a CSV file.
 
     Parameters
     ----------
@@ -35,9 +39,9 @@ class ParquetTable(FileTable):
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the columns; the index of pandas is none of them."""
+        """The names of the columns; an index of pandas without a name is none of them."""
         with self._opened() as file:
-            names = [name for name in file.schema_arrow.names if not name.startswith("__index_")]
+            names = [name for name in file.schema_arrow.names if not UNNAMED_INDEX.fullmatch(name)]
             rows = file.metadata.num_rows
         if len(names) > MAX_COLUMNS:
             raise DataError(f"{self.where}must have at most {MAX_COLUMNS:,} columns")

@@ -12,6 +12,11 @@ from handloom.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 
+EXPECTED = f"a file with the suffix {', '.join(SUFFIXES)}"
+
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""The suffixes of files that must be unpacked."""
+
 AT_ONCE = 1 << 25
 """The largest file that is kept in memory, parsed once; of a larger one, chunks are read again."""
 
@@ -40,6 +45,30 @@ def open_file(
     DataError
         If it cannot be read, or has another suffix.
     """
+    table = _unread(path, decimal_mark, tell)
+    return _in_memory(table) if isinstance(table, CsvTable) and table.small else table
+
+
+def names_in_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the names of the columns of the table in a file, whose rows are not read.
+
+    Raises
+    ------
+    DataError
+        As `open_file`.
+    """
+    return _unread(path, None, lambda _: None).names
+
+
+def packed_hint(file: Path) -> str:
+    """Return the end of an error about a file that is packed; empty for any other."""
+    return "; unpack it first" if file.suffix.lower() in PACKED else ""
+
+
+def _unread(
+    path: str | os.PathLike[str], decimal_mark: DecimalMark | None, tell: Tell
+) -> CsvTable | ParquetTable:
+    """Return the table in a file, of which only the header is read."""
     if not os.fspath(path):
         raise DataError("the path of the table is empty, expected a file")
     try:
@@ -50,11 +79,10 @@ def open_file(
     if not exists:
         raise DataError(f"{path}: does not exist, expected a file")
     if not is_table(file):
-        raise DataError(f"{path}: expected a file with the suffix {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: expected {EXPECTED}{packed_hint(file)}")
     if file.suffix.lower() == ".parquet":
         return ParquetTable(file)
-    table = CsvTable(file, tell, decimal_mark)
-    return _in_memory(table) if file.stat().st_size <= AT_ONCE else table
+    return CsvTable(file, tell, decimal_mark, small=file.stat().st_size <= AT_ONCE)
 
 
 def _in_memory(table: CsvTable) -> MemoryTable:

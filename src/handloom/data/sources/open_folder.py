@@ -16,6 +16,7 @@ from handloom.data.formats.image_listing import (
 )
 from handloom.data.formats.image_options import Color, Fit, ImageOptions
 from handloom.data.formats.npy_folders import npy_files, read_npy_folder
+from handloom.data.formats.tables import EXPECTED, packed_hint
 from handloom.data.notes import Tell, warn
 from handloom.data.sources.published import named_if_published
 from handloom.errors import DataError
@@ -143,9 +144,9 @@ def existing_folder(path: str | os.PathLike[str]) -> Path:
         folder = Path(path).expanduser()
         if folder.is_dir() or _is_prefix(folder):
             return folder
-        problem = (
-            "a file, expected a folder" if folder.exists() else "does not exist, expected a folder"
-        )
+        problem = "does not exist, expected a folder"
+        if folder.exists():
+            problem = f"a file, expected a folder; or as a table {EXPECTED}{packed_hint(folder)}"
     except (OSError, RuntimeError, ValueError) as error:
         # No permission, no home folder, a zero byte in the path.
         problem = f"cannot be read: {error}"

@@ -10,11 +10,11 @@ from itertools import count
 
 import numpy as np
 
-from handloom.data.cells import MISSING_TEXTS
+from handloom.data.cells import BOOLEANS, MISSING_TEXTS
 from handloom.data.column_encoding import FIRST_CATEGORY, MISSING, UNSEEN, ColumnEncoding
 from handloom.data.columns import Columns
 from handloom.data.table_target import TableTarget
-from handloom.data.text_index import finite_number
+from handloom.data.text_index import category_number
 from handloom.interop.onnx.graph import ML, Graph
 
 
@@ -103,7 +103,8 @@ def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
 
     The empty text and the texts that are missing values in a file are missing, unless they name a
     category: onnxruntime takes None as ``"None"`` and NaN as ``"nan"``. A category that is a number
-    may be written in two ways, as in 3 and 3.0, if the other one is no category of its own;
+    may be written in two ways, as in 3 and 3.0, if the other one is no category of its own, and a
+    boolean as ``"true"``, ``"True"`` and ``"TRUE"``;
     `handloom.interop.onnx.feeds` knows all others.
     """
     labels = dict(zip(encoding.categories, count(FIRST_CATEGORY), strict=False))
@@ -114,8 +115,10 @@ def indices_by_text(encoding: ColumnEncoding) -> dict[str, int]:
 
 
 def _spellings(category: str) -> tuple[str, ...]:
-    """Return how a category that is a number may be written."""
-    value = finite_number(category)
+    """Return how a category that is a number or a boolean may be written."""
+    if category.lower() in BOOLEANS:
+        return (category.lower(), category.capitalize(), category.upper())
+    value = category_number(category)
     if value is None:
         return ()
     return (repr(value), str(int(value))) if value.is_integer() else (repr(value),)

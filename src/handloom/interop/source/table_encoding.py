@@ -147,15 +147,21 @@ def read_numbers(name: str, cells: Cells) -> list[float | None]:
 def read_categories(name: str, cells: Cells, categories: Sequence[str]) -> list[int]:
     """Return the indices of categories: 0 for a missing value, 1 for an unknown one, 2, 3, ...
 
-    A number that is no category as it is written, such as "3.0", is the category "3".
+    A number that is no category as it is written, such as "3.0", is the category "3", and a boolean
+    may be written in any case.
     """
     by_text = {category: index for index, category in enumerate(categories, 2)}
-    by_number = {read_number(category): by_text[category] for category in reversed(categories)}
+    booleans = {"true", "false"}
+    by_case = {each.lower(): by_text[each] for each in reversed(categories)}
+    by_number = {category_number(each): by_text[each] for each in reversed(categories)}
     values, indices = read_values(cells, categories), []
     for value in values:
-        number = float("nan") if isinstance(value, bool) else read_number(value)
+        number = float("nan") if isinstance(value, bool) else category_number(value)
         known = by_number.get(number, 1) if abs(number) < float("inf") else 1
-        indices.append(0 if value is None else by_text.get(text_of(value), known))
+        text = "" if value is None else text_of(value)
+        if text.lower() in booleans:
+            known = by_case.get(text.lower(), 1)
+        indices.append(0 if value is None else by_text.get(text, known))
     warn_of_unseen(name, [text_of(values[row]) for row, index in enumerate(indices) if index == 1])
     return indices
 
@@ -199,10 +205,21 @@ def read_values(cells: Cells, categories: Sequence[str] = ()) -> list[Any]:
 
 def text_of(value: Any) -> str:
     """Return a cell as text: of whole numbers "3", not "3.0"."""
-    if isinstance(value, str | bool):
+    if isinstance(value, str | int):
         return str(value)
     number = read_number(value)
     return str(int(number)) if number.is_integer() else repr(number)
+
+
+def category_number(value: Any) -> float:
+    """Return the number of a category that may be written in several ways; NaN for other texts.
+
+    Integers from 2**53 on are identifiers, and "12e3" is a code.
+    """
+    number = read_number(value)
+    _, exponent, power = str(value).lower().partition("e")
+    code = exponent and power[:1] not in set("+-")
+    return float("nan") if code or abs(number) >= 2**53 else number
 
 
 def read_number(value: Any) -> float:
