@@ -228,10 +228,10 @@ def objective_and_runner(
         ranks=ranks,
     )
     steps = StepRunner(objective, options.chosen_optimizer, clip=clip, average=options.average)
-    if not isinstance(objective.loss, RowLoss):
+    if not isinstance(state.loss, RowLoss):
         return objective, steps
     order = epoch_order(len(arrays.targets), size, None, 0, fewest=state.network.fewest_rows)
     compiled = CompiledRunnerOptions(
-        operations, objective.loss, backend, threads, order.most_rows, state.counts_correct
+        operations, state.loss, backend, threads, order.most_rows, state.counts_correct
     )
     return objective, compiled_runner(steps, arrays, compiled)
