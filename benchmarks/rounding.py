@@ -8,6 +8,7 @@ is there is not run again. ``--rows`` takes fewer rows, to try it out.
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -144,7 +145,9 @@ def draw(runs: Mapping[str, list[Perturbed]], path: Path) -> None:
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-        panel.set_yticks([10.0**power for power in range(-7, 1)], [f"1e{p}" for p in range(-7, 1)])
+        largest = max(max(one.differences.values()) for each in runs.values() for one in each[1:])
+        powers = range(-7, math.floor(math.log10(largest)) + 1)
+        panel.set_yticks([10.0**power for power in powers], [f"1e{power}" for power in powers])
         panel.set_xlabel("updates (leftmost: before the first)")
         panel.set_ylabel("difference of the weights, relative")
         panel.grid(visible=True, color=LIGHT)

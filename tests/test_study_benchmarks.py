@@ -13,7 +13,7 @@ from benchmarks import notebook, rounding
 from benchmarks.notebook import evaluated, scaled, trained
 from benchmarks.records.page import between
 from benchmarks.rounding import Perturbed, moved, perturbed
-from benchmarks.statistics import of_another
+from benchmarks.statistics import deviation, of_another
 from benchmarks.textbook import Textbook
 
 from handloom import silhouettes
@@ -130,6 +130,36 @@ def test_the_study_says_what_one_rounding_did() -> None:
     assert [f"{each:.2f}" for each in after["39"]] == ["0.23", "0.84", "0.25"]
     assert "sgd, adam: 0.23 and 0.25) or by more (momentum: 0.84)" in page
     assert (f"{min(after['80']):.2f}", f"{max(after['80']):.2f}") == ("0.63", "0.97")
+
+
+def test_on_all_rows_the_notebook_is_within_what_another_rounding_gives() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    saved = json.loads((DOCS / "records/rounding-all-rows.json").read_text())
+    assert (saved["rows"], saved["batch_size"], saved["steps"]) == (60_000, 0, 1100)
+    runs = {name: [Perturbed(**one) for one in each] for name, each in saved["runs"].items()}
+    page = (DOCS / "reference-study.md").read_text()
+    assert between(page, "rounding on all rows") == rounding.table(runs)
+    collapsed = [one for one in runs["sgd"] if one.accuracy < 0.2]
+    assert [(one.accuracy, round(one.loss, 3)) for one in collapsed] == [(0.1, 2.303)]
+    assert collapsed[0].differences["44"] < 1
+    assert collapsed[0].differences["50"] > 30
+    others = [one for one in runs["sgd"] if one.accuracy >= 0.2]
+    for values, reported, digits in (
+        ([one.accuracy for one in others], 0.837, "0.847 ± 0.005 (0.837 to 0.853)"),
+        ([one.loss for one in others], 0.449, "0.423 ± 0.016"),
+    ):
+        assert f"{np.mean(values):.3f} ± {deviation(values):.3f}" in digits
+        assert digits in page
+        mean, low, high = of_another(values)
+        assert f"{mean:.3f} ± {high - mean:.3f}" in page
+        assert low < reported < high
+    low, high = stats.beta.ppf([0.025, 0.975], [1, 2], [11, 10])
+    assert f"between {low * 100:.1f} and {high * 100:.0f} % (95 %, Clopper and Pearson)" in page
+    spread = np.var([0.8530, 0.8522, 0.8505], ddof=1) / np.var(
+        [one.accuracy for one in others], ddof=1
+    )
+    low, high = np.sqrt(spread / stats.f.ppf([0.975, 0.025], 2, len(others) - 1))
+    assert f"{low:.2f} to {high:.1f} times that of roundings" in page
 
 
 def test_the_notebook_lies_within_the_seeds_of_its_own_arithmetic() -> None:
