@@ -65,6 +65,9 @@ def test_an_array_of_raw_rows_is_warned_of_and_flat_rows_are_not() -> None:
     raw = frame.to_numpy()
     with pytest.warns(DataWarning, match="look like raw rows.* of 'a' .* with the columns a, b$"):
         model.predict(raw)
+    flat = splits.test.inputs[:1].copy()
+    flat[0, 0] = 30.0  # one number of one row, which may be so
+    model.predict(flat)
 
 
 def test_several_quantiles_of_a_table_are_in_units_of_the_target(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ class AdvisesOnNames:
             AttributeError
                 Always.
             """
+            if hasattr(type(self), name):  # a property, in which another attribute is missing
+                return object.__getattribute__(self, name)
             missing = f"{type(self).__name__} has no attribute {name!r}"
             if advice := self._elsewhere.get(name):
                 raise MissingMethodError(f"{missing}: {advice}")

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from handloom.data.conversion import convert_inputs
+from handloom.data.transforms import given_rows
 from handloom.errors import ModelError, unknown_name
 from handloom.in_use import Part, unused
 from handloom.layers import Layer
@@ -158,7 +159,7 @@ class NetworkContents:
         if transform is None:
             return self._as_input(rows)
         prepared: Array = np.empty((len(rows), *self.input_shape), dtype)
-        transform(rows, prepared.reshape(len(rows), -1))
+        transform(given_rows(transform, rows), prepared.reshape(len(rows), -1))
         return prepared
 
     def _check_rows(self, x: Array, transform: WritesRows | None) -> None:

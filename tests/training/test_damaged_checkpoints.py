@@ -98,6 +98,21 @@ def test_checkpoints_without_their_manifests_are_named_and_kept_by_a_resume(
     assert stoppable(run).fit(ROWS, resume=True).stop_reason is StopReason.MAX_EPOCHS
 
 
+def test_an_earlier_incomplete_checkpoint_of_the_same_step_is_kept_too(
+    tmp_path: Path, cut_training: CutTraining
+) -> None:
+    run = tmp_path / "run"
+    for folder in cut_training(run):
+        (folder / "manifest.json").unlink()
+    earlier = run / "incomplete-step-000000017"
+    earlier.mkdir()
+    (earlier / "kept").touch()
+    _, (message,) = resumed_from(run)
+    assert message.endswith("the first checkpoint renames it to incomplete-step-000000017-2")
+    assert [path.name for path in earlier.iterdir()] == ["kept"]
+    assert len(list((run / f"{earlier.name}-2").iterdir())) > 1
+
+
 def test_a_new_training_is_refused_where_checkpoints_have_no_manifest(
     tmp_path: Path, cut_training: CutTraining
 ) -> None:

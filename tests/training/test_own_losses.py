@@ -1,5 +1,7 @@
 """A loss of one's own: a model predicts by the activation that the loss declares."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -154,3 +156,31 @@ def test_a_loss_that_writes_to_its_arguments_is_refused_before_it_does(
         trainer.fit(DATA, sample_weights=weights)
     assert np.array_equal(DATA.targets, targets)
     assert (weights == 1).all()
+
+
+def test_a_frozen_loss_is_trained_that_keeps_what_it_has_computed() -> None:
+    @dataclass(frozen=True)
+    class Frozen(Bare):
+        scale: float = 1.0
+
+        @cached_property
+        def factor(self) -> float:
+            return 2.0 * self.scale
+
+        def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+            value, gradient = super().__call__(*arguments, **options)  # type: ignore[no-untyped-call]
+            gradient *= self.factor
+            return self.factor * value, gradient
+
+    assert len(trained(Frozen()).history) == 3
+
+
+def test_an_error_that_a_loss_raises_for_a_few_rows_is_no_refusal() -> None:
+    class ManyRows(Bare):
+        def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+            if len(arguments[0]) < 10:
+                raise ConfigurationError("needs 10 rows")
+            value, gradient = super().__call__(*arguments, **options)  # type: ignore[no-untyped-call]
+            return value, gradient
+
+    trained(ManyRows())

@@ -48,6 +48,7 @@ from handloom import (
 )
 from handloom.optimizers import Optimizer
 from handloom.parallel.partition import LANES
+from handloom.parameters import Array
 from handloom.training import EpochRecord, TrainingState
 
 
@@ -350,6 +351,36 @@ def test_options_that_a_callback_has_changed_are_those_of_the_resumed_training(
         make(tmp_path / "run", momentum=0.7).fit(ROWS, HELD_OUT, resume=True)
     resumed.fit(ROWS, HELD_OUT, resume=True)
     assert figures(resumed.history) == figures(whole.history)
+    assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
+
+
+class Scaled:
+    """A loss of no class of the library, without a ``config``."""
+
+    output_activation = "softmax"
+
+    def __init__(self) -> None:
+        self.scale = 1.0
+
+    def __call__(self, *arguments: Any, **options: Any) -> tuple[float, Array]:
+        value, gradient = SoftmaxCrossEntropy()(*arguments, **options)
+        gradient *= self.scale
+        return self.scale * value, gradient
+
+
+def set_scale(state: TrainingState) -> None:
+    state.loss.scale = 0.1  # type: ignore[attr-defined]
+
+
+def test_what_a_callback_changed_of_a_loss_without_a_config_is_resumed_too(tmp_path: Path) -> None:
+    def make(name: str, *callbacks: Callback) -> Trainer:
+        changes = ChangesOption(set_scale)
+        return trainer(tmp_path / name, changes, *callbacks, optimizer=SGD(), loss=Scaled())
+
+    whole, resumed = make("whole"), make("run")
+    whole.fit(ROWS)
+    make("run", StopAt(7)).fit(ROWS)
+    resumed.fit(ROWS, resume=True)
     assert np.array_equal(resumed.network.parameters.values, whole.network.parameters.values)
 
 

@@ -247,6 +247,7 @@ def test_a_transform_in_place_leaves_the_dataset_as_it_is(batch_size: int) -> No
     trainer = Trainer(network(data), SGD(), 0.1, transform=HalvesInPlace(), **options)
     trainer.fit(data, validation=other)
     trainer.model().predict(data.inputs)
+    trainer.network.activations(data.inputs, trainer.model().transform)
     assert np.array_equal(data.inputs, before[0])
     assert np.array_equal(other.inputs, before[1])
 

@@ -31,12 +31,10 @@ BOOLEANS = {"true": 1.0, "false": 0.0}
 """Cells of a CSV file that are booleans, in any case."""
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_WEEKDAYS = "mon|tue|wed|thu|fri|sat|sun"
 _DATE = re.compile(
-    rf"(({_WEEKDAYS})[a-z]*,? )?"
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}[-/]\d{1,2}[-/]\d{2}"
     rf"|\d{{1,2}}[ -]({_MONTHS})[a-z]*[ -]\d{{2,4}}|({_MONTHS})[a-z]*\.? \d{{1,2}},? \d{{4}})"
-    r"([T ].*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[ap]\.?m\.?)?",
+    r"([T ].*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?",
     re.IGNORECASE,
 )
 

@@ -33,9 +33,13 @@ SEVERAL = 20
 """The least number of rows of an identifier."""
 
 _WITH_SIGNS = re.compile(
-    r"[+-]?([^\w\s+-]{0,2})\s?(?:\d{1,3}(?:[.,'\s]\d{3})+|\d+)(?:[.,]\d+)?(\s?\D{0,3})"
+    r"[+-]?([$€£¥₹])?\s?(?:\d{1,3}(?:[.,'\s]\d{3})+|\d+)(?:[.,]\d+)?"
+    r"(\s?[%‰°$€£¥₹]|\s?(?!(?:st|nd|rd|th)$)[a-zµ]{2,3}[²³]?|\s[a-zA-Z]{1,3})?"
 )
-"""A number with a currency, a unit or marks between thousands, which no letter precedes."""
+"""A number with a currency or a unit; ordinals such as ``4th``, and codes, are none."""
+
+_WITH_SPACES = re.compile(r"[+-]?\d{1,3}(?:['\s]\d{3})+[.,]\d+")
+"""A number with spaces or apostrophes between thousands; without decimals it may be a code."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +265,8 @@ class ColumnStatistics:
         if number := self._number_with_signs():
             tell(
                 f"{column} holds numbers such as {_shown(number)}, which are read as categories: "
-                "to have them read as numbers, write them as in 1234.5"
+                "to have them read as numbers, write them as in 1234.5; if they are categories, "
+                f"{self._remedy(self.remedies.categorical)}"
             )
         return ColumnEncoding(
             self.name, "category", self.missing, categories=self.order(), embedded=embedded
@@ -284,10 +289,9 @@ class ColumnStatistics:
         """Return a number, such as ``12%``, if nearly all texts are some with the same signs."""
         if self.categorical or self.declared or self.mostly_numbers():
             return ""
-        matches = list(filter(None, map(_WITH_SIGNS.fullmatch, self.counts)))
-        signs = Counter(match.groups() for match in matches)
-        several = max(signs.values(), default=0) > ALL_DIFFERENT * len(self.counts)
-        return matches[0][0] if several else ""
+        signed = {text: signs for text in self.counts if (signs := _signs(text))}
+        several = max(Counter(signed.values()).values(), default=0)
+        return next(iter(signed)) if several > ALL_DIFFERENT * len(self.counts) else ""
 
     def _date(self, example: str) -> DataError:
         return DataError(
@@ -295,6 +299,14 @@ class ColumnStatistics:
             f"turn them into numbers, such as the days since a date, the month or the hour, or "
             f"{self._leave_out}"
         )
+
+
+def _signs(text: str) -> tuple[str, ...]:
+    """Return the signs of a number that float does not read, or an empty tuple."""
+    if _WITH_SPACES.fullmatch(text):
+        return (" ",)
+    match = _WITH_SIGNS.fullmatch(text)
+    return () if match is None or not any(match.groups()) else match.groups("")
 
 
 def require_finite(cells: Cells, name: str, chunk: Chunk, where: str = "") -> None:

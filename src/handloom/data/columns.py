@@ -28,6 +28,9 @@ VERSION = 1
 MAX_COLUMNS = 100_000
 """The largest number of columns of flat rows."""
 
+FEW_ROWS = 5
+"""The number of rows below which one column of numbers shows nothing about their units."""
+
 ENTRIES = ("version", "rows", "inputs", "left_out", "target", "decimal_mark")
 
 
@@ -123,27 +126,40 @@ class Columns:
     def warn_of_raw_rows(self, rows: object) -> None:
         """Warn if an array of flat rows, shape (n, columns), looks like raw rows.
 
-        In one of its columns most numbers are then far outside of the range of the training rows.
+        In one of its columns most numbers are then far outside of the range of the training rows;
+        of few rows, in most of its columns.
         """
         if not isinstance(rows, np.ndarray) or rows.shape[1:] != (len(self.names),):
             return
-        if not len(rows):
+        at, low, high = self._flat_limits
+        if not len(rows) or not len(at):
             return
-        start = 0
+        standardized = rows[:, at]
+        far = ((standardized < low) | (standardized > high)).mean(axis=0) > 0.5
+        if not far.any() or (len(rows) < FEW_ROWS and far.mean() <= 0.5):
+            return
+        first = int(far.argmax())
+        names = ", ".join(own.name for own in self.inputs[:5])
+        warn(
+            f"the inputs look like raw rows, not flat ones, which are standardized: most numbers "
+            f"of {self.names[at[first]]!r} are outside of {low[first]:.3g} to {high[first]:.3g}; "
+            f"pass raw rows as a DataFrame with the columns {names}"
+            f"{', ...' * (len(self.inputs) > 5)}"
+        )
+
+    @cached_property
+    def _flat_limits(
+        self,
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """The flat columns of numbers, and the limits beyond which a number is far outside."""
+        at, limits, start = [], [], 0
         for each in self.inputs:
             if each.scale:
-                low, high = ((limit - each.mean) / each.scale for limit in each.limits)
-                values = rows[:, start]
-                if np.mean((values < low) | (values > high)) > 0.5:
-                    names = ", ".join(own.name for own in self.inputs[:5])
-                    warn(
-                        f"the inputs look like raw rows, not flat ones, which are standardized: "
-                        f"most numbers of {each.name!r} are outside of {low:.3g} to {high:.3g}; "
-                        f"pass raw rows as a DataFrame with the columns {names}"
-                        f"{', ...' * (len(self.inputs) > 5)}"
-                    )
-                    return
+                at.append(start)
+                limits.append([(limit - each.mean) / each.scale for limit in each.limits])
             start += len(each.names)
+        low, high = np.array(limits, np.float64).reshape(-1, 2).T
+        return np.array(at, np.intp), low, high
 
     def encoded(self, table: Table, *, tell: Tell) -> Iterator[npt.NDArray[np.float32]]:
         """Yield the flat rows of a table, chunk by chunk; see `transform`."""

@@ -219,8 +219,8 @@ def learn_task(statistics: ColumnStatistics, task: Task | None, *, tell: Tell) -
     if task is None and kind == "number" and (values := _few_whole(statistics)):
         tell(
             f"the target {name!r} holds {values} different floating-point numbers, all whole, "
-            "which are read as continuous: for classes pass task='classification' (--task "
-            "classification)"
+            "which are read as continuous, as with task='regression': for classes pass "
+            "task='classification' (--task classification)"
         )
     task = task or ("regression" if kind == "number" else "classification")
     if task == "classification":
@@ -237,7 +237,7 @@ def _few_whole(statistics: ColumnStatistics) -> int:
         return 0
     values = set(map(float, statistics.counts))
     whole = all(value.is_integer() for value in values)
-    return len(values) if whole and len(values) <= _most_classes(statistics) else 0
+    return len(values) if whole and 1 < len(values) <= _most_classes(statistics) else 0
 
 
 def _most_classes(statistics: ColumnStatistics) -> int:

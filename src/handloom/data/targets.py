@@ -24,6 +24,7 @@ from handloom.data.frames import (
     is_instance,
     names_of,
 )
+from handloom.data.text_index import finite_number
 from handloom.errors import DataError, did_you_mean
 from handloom.text import listed
 
@@ -121,8 +122,9 @@ def _labels(labels: Array, names: tuple[str, ...] | None) -> Targets:
     for name in distinct.tolist():
         if name not in index:
             row = int(np.argmax(labels == name))
-            number = name.isdecimal() and int(name) < len(names)
-            hint = " For class numbers pass targets.astype(int)." if number else ""
+            number = finite_number(name)
+            is_label = number is not None and number in range(len(names))
+            hint = " For class numbers pass targets.astype(int)." if is_label else ""
             raise DataError(
                 f"targets must be among the class names {listed(names)}, got {name!r} in row "
                 f"{row}.{hint or did_you_mean(name, names)}"

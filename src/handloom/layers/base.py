@@ -420,7 +420,8 @@ class Layer(ChecksArguments, AdvisesOnNames, ABC):
             raise ModelError(
                 f"{self.kind}: backward needs a forward pass with training=True before it"
             )
-        return self._saved
+        # a layer of the user's own may have assigned an array itself
+        return self._saved if isinstance(self._saved, tuple) else (self._saved,)
 
 
 @cache

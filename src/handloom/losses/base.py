@@ -34,7 +34,10 @@ class Loss(Protocol):
         total_weight: float | None = None,
         out: Array | None = None,
     ) -> tuple[float, Array]:
-        """Return the weighted mean loss and its gradient with respect to the predictions."""
+        """Return the weighted mean loss and its gradient with respect to the predictions.
+
+        Predictions, targets and weights are only read.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from handloom.data.conversion import convert_inputs
 from handloom.data.pictures import Sheet, channels_of, picture
+from handloom.data.transforms import given_rows
 from handloom.errors import DataError, require_instance
 from handloom.model import Model
 from handloom.network import Sequential
@@ -140,7 +141,7 @@ def _outputs(
     """Return the output of each layer by its name."""
     y = np.empty((1, prod(network.input_shape)), network.parameters.dtype)
     if isinstance(model, Model):
-        model.transform(row, y)
+        model.transform(given_rows(model.transform, row), y)
     else:
         y[...] = row.reshape(1, -1)
     y = y.reshape(1, *network.input_shape)

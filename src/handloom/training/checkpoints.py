@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,7 @@ class Checkpoints:
         if self._incomplete:
             self._tell(
                 f"{self.folder}: {self._incomplete[0]} {NO_MANIFEST}: training starts from the "
-                f"beginning; the first checkpoint renames it to {_aside(self._incomplete[0])}"
+                f"beginning; the first checkpoint renames it to {self._aside(self._incomplete[0])}"
             )
         return None
 
@@ -275,7 +276,12 @@ class Checkpoints:
         while self._incomplete:
             name = self._incomplete.pop()
             with suppress(OSError):
-                (self.folder / name).rename(self.folder / _aside(name))
+                (self.folder / name).rename(self.folder / self._aside(name))
+
+    def _aside(self, name: str) -> str:
+        """Return a free name for a checkpoint without a manifest."""
+        names = (f"incomplete-{name}{'' if n == 1 else f'-{n}'}" for n in count(1))
+        return next(each for each in names if not (self.folder / each).exists())
 
     def _finished(self) -> list[Path]:
         """Return the folders of finished checkpoints, the newest first."""
@@ -305,8 +311,3 @@ class Checkpoints:
             self._warn(message)
         except Exception:
             say(message)
-
-
-def _aside(name: str) -> str:
-    """Return the new name of a checkpoint without a manifest."""
-    return f"incomplete-{name}"

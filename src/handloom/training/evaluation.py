@@ -371,9 +371,10 @@ def _checked_views(views: object) -> tuple[View, ...]:
 
 def _logits(model: Model, data: Dataset, view: View) -> Array:
     def transform(rows: npt.NDArray[np.generic], out: Array) -> object:
-        return model.transform(rows if view == View() else view(rows), out)
+        return model.transform(view(rows), out)
 
-    logits = _held(partial(model.logits, data.inputs, transform))
+    used = model.transform if view == View() else transform
+    logits = _held(partial(model.logits, data.inputs, used))
     if logits.shape[1] == 1:  # softmax of (0, z) is (1 - sigmoid(z), sigmoid(z))
         return np.hstack([np.zeros_like(logits), logits])
     return logits

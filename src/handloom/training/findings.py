@@ -261,8 +261,9 @@ def _unchanged(seen: _Measured) -> Iterator[Finding]:
     if own and changes and max(changes) == 0.0 and gradient > 0.0 and rate > VANISHED:
         yield Finding(
             "unchanged weights",
-            f"No measured step changed a weight, although the gradient is not 0: update of {name} "
-            f"must change w in place, as w -= rate * dw does; w = w - rate * dw makes a new array",
+            f"No measured step changed a weight, although the gradient is not 0: where update of "
+            f"{name} is to change w, it must do so in place, as w -= rate * dw; w = w - rate * dw "
+            f"makes a new array",
         )
 
 

@@ -116,10 +116,11 @@ class Objective:
         self._pool, self._backend = pool, backend
         self._most_rows, self._ranks = most_rows, ranks
         self._exchange = Exchange(ranks, network.parameters.gradient)
-        self._options_of_loss: dict[str, object] = getattr(loss, "__dict__", {})
-        self._followed = dict(self._options_of_loss)
+        passed, self._options_of_loss = loss, dict[str, object]()
         loss = loss.with_backend(backend) if isinstance(loss, UsesBackend) else loss
-        self.loss = loss
+        if loss is not passed:
+            self._options_of_loss = vars(passed)
+        self.loss, self._followed = loss, dict(self._options_of_loss)
         count = loss.correct if count_correct and isinstance(loss, ClassificationLoss) else None
         self._make_lane = partial(_Lane, network, layers, loss, count, options, backend)
         self._penalize = backend.version_of(penalize, pool)

@@ -43,11 +43,13 @@ def check_own_loss(loss: Loss, model: Model, arrays: Arrays) -> None:
         return
     try:
         with np.errstate(all="ignore"):
-            measured = _measured(loss, model, arrays)
-    except ConfigurationError:
-        raise
+            written, measured = _measured(loss, model, arrays)
     except Exception:
         return
+    if written is not None:
+        raise ConfigurationError(
+            f"the loss {_name(loss)} must not write to its {written}, which others read"
+        )
     for whole, again, half in zip(*measured, strict=True):  # the values, then the gradients
         if not np.isfinite(whole).all() or not np.array_equal(whole, again):
             return
@@ -58,8 +60,13 @@ def check_own_loss(loss: Loss, model: Model, arrays: Arrays) -> None:
             )
 
 
-def _measured(loss: Loss, model: Model, arrays: Arrays) -> list[tuple[Array, Array]]:
-    """Return value and gradient of some rows for their weight, again, and for twice that."""
+def _measured(
+    loss: Loss, model: Model, arrays: Arrays
+) -> tuple[str | None, list[tuple[Array, Array]]]:
+    """Return the argument that a loss writes to, and what it returns of some rows.
+
+    That is value and gradient of the rows for their weight, again, and for twice that.
+    """
     outputs, targets = model.logits(arrays.inputs[:ROWS]), arrays.targets[:ROWS]
     weights = None if arrays.weights is None else arrays.weights[:ROWS]
     total = float(len(outputs) if weights is None else weights.sum(dtype=np.float64))
@@ -69,13 +76,10 @@ def _measured(loss: Loss, model: Model, arrays: Arrays) -> list[tuple[Array, Arr
         passed, out = deepcopy(kept), np.zeros_like(outputs)
         value, _ = deepcopy(loss)(*passed, total_weight=divisor, out=out)
         for argument, array, before in zip(ARGUMENTS, passed, kept, strict=True):
-            same = before is None or np.array_equal(np.asarray(array), before, equal_nan=True)
-            if not same:
-                raise ConfigurationError(
-                    f"the loss {_name(loss)} must not write to its {argument}, which others read"
-                )
+            if before is not None and not np.array_equal(np.asarray(array), before, equal_nan=True):
+                return argument, measured
         measured.append((np.array(value, np.float64), out))
-    return measured
+    return None, measured
 
 
 def _name(loss: Loss) -> str:

@@ -1,4 +1,4 @@
-"""Part options: simple values of optimizer, loss, average and layers that callbacks may change."""
+"""Part options: simple values of the parts of a training that callbacks may change."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def options_of(part: Any) -> dict[str, Any]:
 def savable_options(part: Any) -> dict[str, Any]:
     """Return the options of a part, with arrays for NumPy numbers: a file keeps their dtype."""
     return {
-        name: np.asarray(value) if isinstance(value, np.number) else value
+        name: np.asarray(value) if isinstance(value, np.generic) else value
         for name, value in options_of(part).items()
     }
 

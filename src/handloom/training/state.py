@@ -73,7 +73,7 @@ class TrainingState:
         `handloom.training.own_parts`.
     begun : dict
         The descriptions of the parts whose options a callback may change, as training began, if
-        there are checkpoints.
+        there are checkpoints or several ranks.
     distribution : Distribution or None
         How ranks share the steps, in a distributed training.
     rates : list of (int, float or None)
@@ -477,10 +477,11 @@ class TrainingState:
         self.stop(reason)
 
     def parts_with_options(self) -> list[Any]:
-        """Return the optimizer, the loss, the average and the layers that have a ``config``."""
+        """Return the loss and, if they have a ``config``, optimizer, average and layers."""
         layers = with_inner(layer for _, layer in self.network.named_layers())
         parts = self.optimizer, self.loss, self.average, *layers
-        return [part for part in parts if callable(getattr(part, "config", None))]
+        own = (part for part in parts if part is not None)
+        return [p for p in own if p is self.loss or callable(getattr(p, "config", None))]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state: JSON values, and arrays, which are not copied.

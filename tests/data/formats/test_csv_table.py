@@ -50,6 +50,17 @@ def test_a_line_that_declares_the_separator_is_no_header(tmp_path: Path) -> None
     assert sum("separated by semicolons" in note for note in notes) == 1
 
 
+def test_a_comma_in_a_column_of_texts_is_no_proof_of_a_decimal_comma(tmp_path: Path) -> None:
+    read, notes = columns_of(written(tmp_path, "x;note\n" + "5.291;ok\n" * 9 + "1.234;1,5\n"))
+    assert read["x"] == ["5.291"] * 9 + ["1.234"]
+    assert not any("decimal comma" in note for note in notes)
+
+
+def test_a_mark_of_inches_in_the_header_begins_no_cell(tmp_path: Path) -> None:
+    read, _ = columns_of(written(tmp_path, 'size",name\n1,"x;y;z"\n2,u"\n'))
+    assert read == {'size"': ["1", "2"], "name": ["x;y;z", 'u"']}
+
+
 def test_the_separator_is_found_below_a_header_cell_of_several_lines(tmp_path: Path) -> None:
     read, _ = columns_of(written(tmp_path, '"price, net\nof tax";b;c\n7;8;9\n'))
     assert read == {"price, net\nof tax": ["7"], "b": ["8"], "c": ["9"]}

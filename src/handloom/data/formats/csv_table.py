@@ -28,6 +28,9 @@ SEPARATORS = (",", ";", "\t")
 OTHER_SEPARATORS = ("|", ":")
 """Separators that are not read, but told."""
 
+_QUOTED_CELL = re.compile(rf'(^|[{"".join(SEPARATORS)}])\s*"')
+"""The beginning of a cell in quotation marks."""
+
 _DECLARED = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
 """A first line that spreadsheets write and read: the separator of the cells below it."""
 
@@ -267,14 +270,17 @@ class CsvTable(FileTable):
         lines = list(dropwhile(lambda line: not line.strip(), self._sample))
         quotes = accumulate(line.count('"') for line in lines)
         end = next((index for index, count in enumerate(quotes) if count % 2 == 0), 0)
-        return "\n".join(lines[: end + 1])
+        quoted = lines and _QUOTED_CELL.search(lines[0])  # not a mark of inches
+        return "\n".join(lines[: end + 1] if quoted else lines[:1])
 
     @cached_property
     def _style(self) -> NumberStyle:
         """How numbers are written."""
-        rows: Iterable[list[str]] = csv.reader(self._sample[1:], delimiter=self._separator)
+        lines = (line for line in self._sample if not _DECLARED.fullmatch(line))
+        rows: Iterable[list[str]] = csv.reader(lines, delimiter=self._separator)
         if self.small and self._separator != ",":  # no number has a decimal comma among commas
-            rows = islice((row for block, _ in self._blocks(CELLS) for row in block), 1, None)
+            rows = (row for block, _ in self._blocks(CELLS) for row in block)
+        rows = islice(filter(any, rows), 1, None)  # the first row is the header
         return NumberStyle(
             dict(zip(self.names, zip_longest(*rows, fillvalue=""), strict=False)),
             commas_separate=self._separator == ",",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from handloom.data.cells import MISSING_TEXTS
 from handloom.data.decimal_mark import DecimalMark, tell_of_other_mark
 from handloom.data.notes import Tell
 from handloom.errors import DataError
@@ -11,6 +12,10 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")
 _WITH_POINTS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+(,[0-9]+)?")
 _WITH_COMMAS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
+
+
+_MARKED = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*([eE][+-]?[0-9]+)?")
+"""A number with any marks."""
 
 
 class NumberStyle:
@@ -101,7 +106,8 @@ class NumberStyle:
     def _has_decimal_comma(self, sample: Mapping[str, Sequence[str]]) -> bool:
         """Return whether numbers of a file have a decimal comma, and tell it with an example."""
         ambiguous = ""
-        cells = (cell for column in sample.values() for cell in column if "," in cell)
+        columns = filter(_mostly_numbers, sample.values())  # one note among texts is no proof
+        cells = (cell for column in columns for cell in column if "," in cell)
         for cell in map(str.strip, cells):
             grouped = _WITH_COMMAS.fullmatch(cell)
             if grouped and ("." in cell or cell.count(",") > 1):
@@ -170,6 +176,12 @@ class NumberStyle:
                 f"thousands, as the file has decimal commas, but {cell!r} in line {line} a decimal "
                 "point: write all numbers of the file in one way"
             )
+
+
+def _mostly_numbers(column: Sequence[str]) -> bool:
+    """Return whether most cells with a value are numbers, whatever their marks mean."""
+    present = [cell for cell in map(str.strip, column) if cell not in MISSING_TEXTS]
+    return 2 * sum(_MARKED.fullmatch(cell) is not None for cell in present) > len(present)
 
 
 def _has_decimal_point(cell: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from handloom.data.transforms import given_rows
 from handloom.layers import Layer, Residual
 from handloom.model import Model
 from handloom.parameters import Array
@@ -97,7 +98,7 @@ def activations(model: Model, row: npt.NDArray[np.generic]) -> dict[str, Array]:
     """
     network = model.before_loss
     flat: Array = np.empty((1, row.size), network.parameters.dtype)
-    model.transform(row[None], flat)
+    model.transform(given_rows(model.transform, row[None]), flat)
     x, outputs = flat.reshape(1, *network.input_shape), {}
     with np.errstate(over="ignore", invalid="ignore"):
         for name, layer in network.named_layers():

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from handloom.charts.scales import Scale
 from handloom.data.dataset import Dataset
+from handloom.data.transforms import given_rows
 from handloom.markup import Element, Node, element
 from handloom.model import Model
 from handloom.reporting.run import ReportedRun
@@ -87,7 +88,7 @@ def last_hidden(model: Model, data: Dataset) -> Floats:
     """Return the input of the last layer with weights for each row, shape (n, d)."""
     network = model.before_loss
     x = np.empty((len(data), *network.input_shape), network.parameters.dtype)
-    model.transform(data.inputs[:], x.reshape(len(x), -1))
+    model.transform(given_rows(model.transform, data.inputs[:]), x.reshape(len(x), -1))
     layers = [layer for _, layer in network.named_layers()]
     last = max((index for index, layer in enumerate(layers) if layer.weights), default=0)
     with np.errstate(over="ignore", invalid="ignore"):
