@@ -47,7 +47,7 @@ def test_an_optimizer_that_makes_a_new_array_of_the_weights_is_named_as_the_caus
     network = Sequential([Dense(10), Dense(2)]).build((784,), seed=0)
     history = Trainer(network, Rebinds(), 0.1, epochs=60).fit(DATA)
     assert history.notes[-1].startswith("No measured step changed a weight, although the gradient")
-    assert "update of Rebinds must change w in place, as w -= rate * dw does" in history.notes[-1]
+    assert "Rebinds is to change w, it must do so in place, as w -= rate * dw;" in history.notes[-1]
 
 
 class NotInitialized(KeepsItsVector):

@@ -7,8 +7,8 @@ import numpy as np
 
 from handloom.layers import Layer, Residual
 
-OPTIONS = (bool, int, float, str, np.generic, type(None))
-"""The types of options that a callback may change during a training."""
+OPTIONS = (bool, int, float, str, type(None))
+"""The types of options that a callback may change during a training, beside those of NumPy."""
 
 
 def options_of(part: Any) -> dict[str, Any]:
@@ -19,7 +19,11 @@ def options_of(part: Any) -> dict[str, Any]:
     config = getattr(part, "config", None)
     names = config() if callable(config) else getattr(part, "__dict__", ())
     values = {name: getattr(part, name, part) for name in names}
-    return {name: value for name, value in values.items() if isinstance(value, OPTIONS)}
+    return {
+        name: value
+        for name, value in values.items()
+        if type(value) in OPTIONS or isinstance(value, np.generic)
+    }
 
 
 def savable_options(part: Any) -> dict[str, Any]:
