@@ -2,6 +2,7 @@
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_a_choice_is_written_down_with_its_figures(
     mean, low, high = entry["differences"]["two epochs"]
     assert 0 < low < mean < high
     assert len(entry["candidates"][CURRENT]["accuracies"]) == 5
-    assert [json.loads(json.dumps(each)) for each in few.log] == [entry]
+    assert list(few.log)[-1] == json.loads(json.dumps(entry))
     assert better[:3] == [(1, 1000), (2, 1000), (1, 1001)]  # pairs, one after the other
 
 
@@ -91,10 +92,33 @@ def test_a_choice_goes_on_where_it_was_and_is_written_once(
 ) -> None:
     few.choose("mlp-flash", BOTH)
     assert few.choose("mlp-flash", BOTH) == few.log.last("choice")
-    assert len(list(few.log)) == 1
+    assert [entry["kind"] for entry in few.log] == ["run"] * 10 + ["choice"]
     assert len(better) == 10
     few.choose("mlp-flash", BOTH, seeds=6)
     assert better[10:] == [(1, 1005), (2, 1005)]
+
+
+def test_runs_of_a_choice_that_are_in_the_log_are_not_repeated(
+    few: Protocol, better: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    run = few.validate(LONG, 1000)
+    logged = few.log.last("run", recipe="mlp-flash", seed=1000)
+    assert logged is not None
+    assert logged["digest"] == digest(settings_of(LONG))
+    assert logged["accuracy"] == run.accuracy
+    elsewhere = replace(few, folder=tmp_path / "another machine")
+    entry = elsewhere.choose("mlp-flash", BOTH)
+    assert entry["candidates"]["two epochs"]["accuracies"][0] == run.accuracy
+    assert better.count((2, 1000)) == 1
+    with pytest.raises(ProtocolError, match="seeds from 1000, got 3"):
+        few.validate(LONG, 3)
+
+
+def test_processes_that_log_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log.jsonl")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: log.append("note", number=number), range(40)))
+    assert sorted(entry["number"] for entry in log) == list(range(40))
 
 
 def test_a_difference_within_noise_changes_nothing() -> None:
@@ -290,6 +314,10 @@ def test_the_commands_run_on_a_few_images(
     common = ["--trial", "--out", str(tmp_path)]
     with pytest.raises(SystemExit, match="choose first"):
         main([*common, "look", "mlp-flash"])
+    with pytest.raises(SystemExit, match=r"unknown candidate '88 units'.*Did you mean '80 units'"):
+        main([*common, "validate", "mlp-flash", "--candidate", "88 units", "--seed", "1000"])
+    main([*common, "validate", "mlp-flash", "--candidate", "80 units", "--seed", "1000"])
+    assert "80 units, seed 1000: 0." in capsys.readouterr().out
     main([*common, "keep", "mlp-flash", "--because", "a test"])
     main([*common, "look", "mlp-flash", "--seeds", "2"])
     assert "binomial standard error" in capsys.readouterr().out

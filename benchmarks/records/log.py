@@ -1,9 +1,10 @@
-"""The log of choices and looks: a file of JSON lines that only grows.
+"""The log of runs, choices and looks: a file of JSON lines that only grows.
 
 Each line holds the SHA-256 of the line before, so that a line which was changed, taken out or put
 in later is noticed when the log is read.
 """
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -49,14 +50,18 @@ class Log:
             yield entry
 
     def append(self, kind: str, **values: object) -> Entry:
-        """Add an entry with the time and the commit, and return it."""
-        last = START
-        for _ in self:  # refuses a log that was edited
-            last = _digest(self.path.read_text().splitlines()[-1])
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        entry = {"before": last, "kind": kind, "time": now, "commit": commit(), **values}
+        """Add an entry with the time and the commit, and return it.
+
+        Processes that append at once wait for each other.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            last = START
+            for _ in self:  # refuses a log that was edited
+                last = _digest(self.path.read_text().splitlines()[-1])
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            entry = {"before": last, "kind": kind, "time": now, "commit": commit(), **values}
             file.write(json.dumps(entry, allow_nan=False) + "\n")
         return entry
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -218,16 +218,41 @@ class Protocol:
             torch=_figures([run.accuracy or 0.0 for run in theirs], theirs) if torch else None,
         )
 
+    def validate(self, recipe: Recipe, seed: int) -> Run:
+        """Train on a validation split and log the run at once; a run in the log is not repeated.
+
+        So the runs of a choice may be spread over processes, machines and days, and the log has
+        those too whose choice was never made.
+
+        Raises
+        ------
+        ProtocolError
+            If the seed is below 1000: no choice has it.
+        """
+        if seed < FIRST_VALIDATION_SEED:
+            raise ProtocolError(f"choices have the seeds from {FIRST_VALIDATION_SEED}, got {seed}")
+        which = {
+            "recipe": recipe.name,
+            "data": self.data,
+            "digest": digest(settings_of(recipe)),
+            "seed": seed,
+            "validation_fraction": FRACTION,
+        }
+        logged = self.log.last("run", **which)
+        if logged is None:
+            path = self._folder(recipe) / "validation" / f"seed-{seed}.json"
+            train = partial(validated, recipe, self.splits.train, seed, checkpoints_of(path))
+            logged = self.log.append("run", **which, **asdict(once(path, train)))
+        return Run(**{field.name: logged[field.name] for field in fields(Run)})
+
     def _validated(self, candidates: Mapping[str, Recipe], seeds: int) -> dict[str, list[Run]]:
         """Return the runs of each candidate; everyone has a seed before anyone has the next."""
         runs: dict[str, list[Run]] = {label: [] for label in candidates}
         for seed in range(FIRST_VALIDATION_SEED, FIRST_VALIDATION_SEED + seeds):
             for label, recipe in candidates.items():
-                path = self._folder(recipe) / "validation" / f"seed-{seed}.json"
-                train = partial(validated, recipe, self.splits.train, seed, checkpoints_of(path))
-                run = once(path, train)
-                print(f"{recipe.name}, {label}, seed {seed}: {run.accuracy:.4f}", flush=True)
-                runs[label].append(run)
+                runs[label].append(self.validate(recipe, seed))
+                shown = f"{runs[label][-1].accuracy:.4f}"
+                print(f"{recipe.name}, {label}, seed {seed}: {shown}", flush=True)
         return runs
 
     def _folder(self, recipe: Recipe) -> Path:
