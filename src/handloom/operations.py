@@ -202,8 +202,6 @@ class ShiftImages:
     """Random translations, as moves of images; see `handloom.Shift`."""
 
 
-AugmentOperation = FlipImages | ShiftImages
-
 Moves = npt.NDArray[np.int64]
 """How random flips and a shift change images, shape (n, 3): `MIRRORED`, `TOP` and `LEFT`.
 

@@ -45,11 +45,7 @@ def adam_step(
 ) -> None:
     """Make a step of Adam in a single pass; ``scratch`` is unused."""
     coefficients = np.empty(8, w.dtype)
-    coefficients[RATE] = rate / (1.0 - beta1**step)
-    coefficients[V_CORRECTION] = 1.0 / (1.0 - beta2**step)
-    coefficients[KEPT1], coefficients[ADDED1] = beta1, 1.0 - beta1
-    coefficients[KEPT2], coefficients[ADDED2] = beta2, 1.0 - beta2
-    coefficients[EPSILON], coefficients[SMALLEST] = epsilon, TINY
+    _write_coefficients(coefficients, float(rate), float(beta1), float(beta2), float(epsilon), step)
     cut = compiled_cut(len(w), w.nbytes, pool.lanes)
     if pool.splitter is None or cut is None:
         _adam(w, dw, m, v, coefficients)
@@ -76,6 +72,16 @@ def _job(dtype: np.dtype[Any]) -> Job:
         )
 
     return compile_job(update_weights)
+
+
+@compiled
+def _write_coefficients(coefficients, rate, beta1, beta2, epsilon, step):  # type: ignore[no-untyped-def]
+    """Write the coefficients of a step, computed in float64."""
+    coefficients[RATE] = rate / (1.0 - beta1**step)
+    coefficients[V_CORRECTION] = 1.0 / (1.0 - beta2**step)
+    coefficients[KEPT1], coefficients[ADDED1] = beta1, 1.0 - beta1
+    coefficients[KEPT2], coefficients[ADDED2] = beta2, 1.0 - beta2
+    coefficients[EPSILON], coefficients[SMALLEST] = epsilon, TINY
 
 
 @compiled

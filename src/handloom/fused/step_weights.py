@@ -86,15 +86,10 @@ def prepare_update(plan, step):  # type: ignore[no-untyped-def]
     t = plan.header[field.STEPS_BEFORE] + step + 1
     if optimizer in (field.ADAM, field.ADAM_UNCORRECTED):
         beta1, beta2 = settings[field.OPTION1], settings[field.OPTION2]
-        correction = 1.0 - beta2**t
-        c[adam.RATE] = rate / (1.0 - beta1**t)
-        c[adam.V_CORRECTION] = 1.0 / correction
-        c[adam.KEPT1], c[adam.ADDED1] = beta1, 1.0 - beta1
-        c[adam.KEPT2], c[adam.ADDED2] = beta2, 1.0 - beta2
-        c[adam.EPSILON] = settings[field.OPTION3]
+        epsilon = settings[field.OPTION3]
         if optimizer == field.ADAM_UNCORRECTED:
-            c[adam.EPSILON] /= math.sqrt(correction)
-        c[adam.SMALLEST] = TINY
+            epsilon /= math.sqrt(1.0 - beta2**t)
+        adam._write_coefficients(c, rate, beta1, beta2, epsilon, t)
     else:
         c[0], c[1], c[2], c[3] = (
             rate,
