@@ -80,7 +80,9 @@ class RecordScore(Callback):
     def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Measure the score; NaN if a logit is not finite."""
         held_out = self.held_out
-        if state.counts_correct and held_out.weights is None and self.scorer is None:
+        own = self.scorer is None and held_out.weights is None
+        # a single class is predicted without the network, whose accuracy is another
+        if own and state.counts_correct and self.task.single_class is None:
             state.record(SCORE_COLUMN, measured.accuracy)
             return
         logits = predict_logits(state.network, held_out.inputs, state.loss)
