@@ -94,6 +94,22 @@ def test_raw_rows_become_a_table_of_predictions(
     assert "exists" in ended.err
 
 
+def test_predictions_of_predictions_have_names_of_their_own(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    file = table(tmp_path / "0.csv", 20, seed=1)
+    for repetition in range(1, 5):
+        out = tmp_path / f"{repetition}.csv"
+        ended = handloom("predict", houses / "price", file, "--out", out)
+        assert ended.status == 0, ended.err
+        file = out
+    names = [*read(file)[0]]
+    assert names[-4:] == [
+        "prediction",
+        *("prediction (handloom)", "prediction (handloom 2)", "prediction (handloom 3)"),
+    ]
+
+
 def test_the_columns_of_a_parquet_file_are_written_as_they_are(
     handloom: Command, houses: Path, tmp_path: Path
 ) -> None:
