@@ -53,6 +53,7 @@ class Epoch:
         prepared, state, progress = self.prepared, self.prepared.state, self.prepared.state.progress
         state.require_own_parts()
         state.require_whole_step()
+        prepared.restore_weights()
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:

@@ -302,15 +302,16 @@ class Trainer(AdvisesOnNames):
     def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.
 
-        After an error in it, another call goes on with the steps that are left, unless the error
-        came in the middle of an update.
+        After an error in it, another call goes on with the steps that are left, as if there had
+        been no error: from the weights and the states of callbacks before `Callback.on_train_end`.
+        It is refused if the error came in the middle of an update, or the ``state_dict`` of a
+        callback failed.
 
         Raises
         ------
         ModelError
-            If it was prepared by another trainer, has been run, an error ended it in the middle of
-            an update, or another training uses a part of it, or has used its optimizer or average
-            since.
+            If it was prepared by another trainer, has been run, cannot go on after an error, or
+            another training uses a part of it, or has used its optimizer or average since.
         RankError
             If the training has failed on another rank.
         """
@@ -329,6 +330,7 @@ class Trainer(AdvisesOnNames):
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
             prepared.state.require_own_parts()
             prepared.state.require_whole_step()
+            prepared.restore_weights()
             self._state = prepared.state
             return self._run(prepared)
 
@@ -371,9 +373,7 @@ class Trainer(AdvisesOnNames):
     def _run_epochs(self, prepared: PreparedTraining) -> None:
         """Run the epochs of a training that are left, and end it."""
         state, checkpoints = prepared.state, self._checkpoints
-        with prepared.threads, self._hooks.training(state):
-            if prepared.snapshot:
-                prepared.snapshot.restore_callbacks(state)
+        with prepared.threads, self._hooks.training(state), prepared.restored_callbacks():
             with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
                 while prepared.goes_on():
                     self.run_epoch(prepared)
@@ -391,14 +391,15 @@ class Trainer(AdvisesOnNames):
             state.ended = True
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
-        """Run one epoch, or the rest of it, unless training stops."""
+        """Run one epoch, or the rest of it, unless training stops or has no epoch left."""
         if prepared.runs_in_this_thread:
             Epoch(prepared, self._hooks, self._save_if_due).run()
             return
         with self._in_use(nested=True):
             self.signals.clear()  # of an earlier training
             with self._together("run_epoch"):
-                Epoch(prepared, self._hooks, self._save_if_due).run()
+                if prepared.goes_on():
+                    Epoch(prepared, self._hooks, self._save_if_due).run()
 
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:
