@@ -404,6 +404,14 @@ def test_an_unseen_identifier_is_not_taken_for_one_of_nearly_the_same_number(
     assert f"'{other}'; treated as unseen" in note
 
 
+def test_identifiers_that_are_one_number_are_not_called_the_same_value() -> None:
+    frame = passengers(key=[12345678901234567890, 12345678901234567891] * 30, one=[2**60] * ROWS)
+    merged, same = told(lambda: Dataset.from_frame(frame, "fare"))
+    assert "differ only in digits that are lost from 2^53 on; if they are identifiers" in merged
+    assert merged.endswith("categorical=['key'] (--categorical key): 'key'")
+    assert same == "left out, as all training rows have the same value: 'one'"
+
+
 def test_of_a_constant_column_only_the_missing_values_remain() -> None:
     frame = passengers(rate=[0.1] * (ROWS - 7) + [None] * 7)
     columns = Dataset.from_frame(frame, "fare").columns
