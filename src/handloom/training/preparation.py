@@ -308,15 +308,14 @@ def _backend_and_threads(
 def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmStart | None) -> None:
     """Bind optimizer and average to the network, with weights and state of a warm start."""
     parameters, optimizer = state.network.parameters, state.options.chosen_optimizer
+    optimizer.bind(parameters, backend, threads)  # first: it may refuse the network
     if warm is not None:
+        optimizer.load_state_dict(warm.optimizer)
         parameters.load(warm.weights)
         state.store_initial_weights()
-    for part in (optimizer, state.options.average):
-        if part is not None:
-            part.bind(parameters, backend, threads)
+    if state.options.average is not None:
+        state.options.average.bind(parameters, backend, threads)
     state.store_bindings()
-    if warm is not None:
-        optimizer.load_state_dict(warm.optimizer)  # `bind` has set it to zeros
 
 
 def _check_ranks(
