@@ -70,7 +70,7 @@ class Trainer(AdvisesOnNames):
     network : Sequential
     options : TrainerOptions
     signals : list of int
-        The signals that ended the latest training.
+        The signals that came in the latest training, which the first one ends.
 
     Raises
     ------
@@ -153,7 +153,8 @@ class Trainer(AdvisesOnNames):
         done, before the first step. After that, even if a callback raised an error:
 
         - a handler of the application is called; without one, SIGTERM ends the process;
-        - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
+        - after Ctrl-C with Python's default handler, `fit` returns, with a warning, also if
+          training had just ended for another reason;
         - with ``on_signal="finish"``, `fit` returns in every case.
 
         A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
@@ -449,7 +450,7 @@ class Trainer(AdvisesOnNames):
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
-        """Deliver the signals that ended training in a block; see `fit`."""
+        """Deliver the signals that came in a block; see `fit`."""
         self.signals.clear()
         try:
             yield
@@ -457,16 +458,17 @@ class Trainer(AdvisesOnNames):
             self._deliver()
             raise
         undelivered = self._deliver()
-        interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
         tell = say if in_notebook() else warn  # a notebook shows a warning as a failure
-        for number in undelivered if interrupted and self.leads else ():
+        for number in undelivered if self.leads else ():
             tell(self._interrupted(number))
 
     def _interrupted(self, number: int) -> str:
-        """Return the sentence about a signal that ended training."""
-        who = "you stopped the training"
+        """Return the sentence about a signal that ended training, or came too late for that."""
+        signal, who = Signals(number).name, "you stopped the training"
+        if self.history.stop_reason is not StopReason.INTERRUPTED:
+            return f"{signal} came when training had ended: {self.history.ended}"
         if not in_notebook():
-            who = f"training was interrupted by {Signals(number).name}"
+            who = f"training was interrupted by {signal}"
         if self.state.progress.steps == 0:
             return f"{who} before its first step: the network has the weights it had"
         return f"{who}: it ended after a whole step, and the network has {self._weights_at_end()}"
