@@ -1,9 +1,8 @@
 """Exponential moving average (EMA) of the weights, evaluated instead of the weights."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from handloom.operations import MovingAverage
 from handloom.optimizers.moving_average import lerp
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
+
+Result = TypeVar("Result")
 
 
 class EMA:
@@ -95,16 +96,21 @@ class EMA:
         """Return the average as a record."""
         return MovingAverage(self.decay)
 
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Give the network its averaged values until the end of the block."""
+    def in_place(self, call: Callable[[], Result]) -> Result:
+        """Return the result of a call in which the network has its averaged values.
+
+        This is no context manager: a signal's handler may raise before the end of one begins.
+        """
         values = self._bound.values
         own = values.copy()
         try:
             np.copyto(values, self.values)
-            yield
-        finally:
+            result = call()
             np.copyto(values, own)
+        except BaseException:  # a signal handler's, which may raise at any line
+            np.copyto(values, own)
+            raise
+        return result
 
     def copy_to_network(self) -> None:
         """Give the network its averaged values for good."""

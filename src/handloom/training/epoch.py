@@ -142,14 +142,18 @@ class Epoch:
 
     def _validate(self) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""
-        prepared, state = self.prepared, self.prepared.state
+        state = self.prepared.state
         if state.validation is None:
             return None
-        with state.average.in_place() if state.average is not None else nullcontext():
-            self._call_hooks("on_validation_begin")
-            prepared.agreement.decide(None)
-            measured = prepared.measure_validation()
-            self._call_hooks("on_validation_end", measured=measured)
+        measure = self._measure_validation
+        return measure() if state.average is None else state.average.in_place(measure)
+
+    def _measure_validation(self) -> Measurement | None:
+        """Measure the validation rows, between the hooks of validation."""
+        self._call_hooks("on_validation_begin")
+        self.prepared.agreement.decide(None)
+        measured = self.prepared.measure_validation()
+        self._call_hooks("on_validation_end", measured=measured)
         return measured
 
     def _call_hooks(self, hook: str, **arguments: object) -> None:
