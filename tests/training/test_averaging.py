@@ -161,6 +161,10 @@ def test_what_means_nothing_is_refused() -> None:
     other = EMA().bind(network(DATA, units=3).parameters)
     with pytest.raises(ModelError, match="an average must be float32 of shape"):
         other.load_state_dict(EMA().bind(network(DATA).parameters).state_dict())
+    with pytest.raises(ModelError, match="an average's state must hold steps, values, got steps"):
+        other.load_state_dict({"steps": 1})
+    with pytest.raises(ModelError, match="must hold steps, values, got nothing"):
+        other.load_state_dict({})
 
 
 class InterruptAt:

@@ -121,7 +121,7 @@ class EMA:
         return {"decay": self.decay}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and its number of steps."""
+        """Return the average, which is not copied, and its number of steps."""
         return {"steps": self.steps, "values": self.values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -130,8 +130,11 @@ class EMA:
         Raises
         ------
         ModelError
-            If it is the average of another network.
+            If it is the average of another network, or an entry is missing or unknown.
         """
+        if set(state) != {"steps", "values"}:
+            entries = ", ".join(sorted(state)) or "nothing"
+            raise ModelError(f"an average's state must hold steps, values, got {entries}")
         values = np.asarray(state["values"])
         check_array("an average", values, self.values.shape, self.values.dtype)
         np.copyto(self.values, values)
