@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Epoch:
     prepared: PreparedTraining
     hooks: Hooks
     save_if_due: Callable[[TrainingState], None]
+    _callers_errors: Any = field(init=False, default_factory=np.geterr)  # those that hooks see
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run(self) -> None:
@@ -157,7 +159,8 @@ class Epoch:
         return measured
 
     def _call_hooks(self, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback, on rank 0."""
+        """Call a hook of every callback, on rank 0, in the error state of the caller."""
         changing = self.hooks.may_change_results(hook)
-        with self.prepared.agreement.watching() if changing else nullcontext():
+        watching = self.prepared.agreement.watching() if changing else nullcontext()
+        with watching, np.errstate(**self._callers_errors):
             self.hooks.call(hook, state=self.prepared.state, **arguments)
