@@ -25,15 +25,16 @@ LEAST_RATE = 1e-6
 
 
 def require_weighted(score: Callable[..., float]) -> None:
-    """Refuse a function as ``scoring`` that does not take weights where rows have some.
+    """Refuse a scorer that does not take weights where rows have some, or whose metric does not.
 
     Raises
     ------
     ConfigurationError
         If it has no parameter ``sample_weight``.
     """
+    function = getattr(score, "_score_func", score)  # the metric of `sklearn.metrics.make_scorer`
     try:
-        parameters = signature(score).parameters.values()
+        parameters = signature(function).parameters.values()
     except ValueError:  # a callable that does not tell its parameters
         return
     if not any(
@@ -41,7 +42,8 @@ def require_weighted(score: Callable[..., float]) -> None:
     ):
         raise ConfigurationError(
             "'scoring' must take sample_weight where rows have weights (class_weight or "
-            "sample_weight): define score(estimator, X, y, sample_weight=None)"
+            "sample_weight): define score(estimator, X, y, sample_weight=None), or a metric with "
+            "that parameter"
         )
 
 
