@@ -299,6 +299,7 @@ def test_a_run_after_an_error_goes_on_as_if_there_had_been_none(
         if error:
             with pytest.raises(RuntimeError, match="mine"):
                 made.run(prepared)
+            assert best.weights is not None
             assert np.array_equal(made.network.parameters.values, best.weights)
         history = made.run(prepared)
         weights = made.network.parameters.values
