@@ -63,6 +63,19 @@ def test_a_report_takes_no_other_rows_for_those_of_a_regression(
     assert "the dataset is not that of the run" in ended.err
 
 
+def test_a_report_on_a_changed_table_lacks_its_rows(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(houses / "price", tmp_path / "run")
+    described = json.loads((run / "run.json").read_text())
+    described["data"] = str(tmp_path / "gone.csv")
+    (run / "run.json").write_text(json.dumps(described))
+    ended = handloom("report", run)
+    assert ended.status == 0
+    assert "the page lacks the test rows: " in ended.err
+    assert "where the run names it (its file)" in ended.err
+
+
 def test_summary_shows_the_columns(handloom: Command, houses: Path) -> None:
     shown = handloom("summary", houses / "price").out
     assert "Bern, Oslo, Rome" in shown
