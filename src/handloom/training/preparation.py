@@ -151,7 +151,7 @@ class PreparedTraining:
     def order(self, epoch: int) -> Order:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options
-        size = min(options.batch_size or rows, rows)
+        size = options.rows_per_batch(rows)
         stream = Stream(options.seed) if options.shuffle else None
         return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
 
@@ -228,7 +228,7 @@ def prepare(
     weights = RowWeights.of(train, validation, data, network.parameters.dtype)
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
-    size = min(options.batch_size or len(train), len(train))
+    size = options.rows_per_batch(len(train))
     epoch_steps = batch_count(len(train), size, network.fewest_rows)
     steps = options.epochs * epoch_steps
     compared = fingerprint_data or ranks.size > 1

@@ -71,7 +71,7 @@ class TrainingState:
     own_parts : dict
         The records of own functions and objects, if there are checkpoints or several ranks; see
         `handloom.training.own_parts`.
-    begun : dict
+    parts_at_begin : dict
         The descriptions of the parts whose options a callback may change, as training began, if
         there are checkpoints or several ranks.
     distribution : Distribution or None
@@ -121,7 +121,7 @@ class TrainingState:
         self.deadline = math.inf
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
-        self.begun: dict[str, Any] = {}
+        self.parts_at_begin: dict[str, Any] = {}
         self.rates: list[tuple[int, float | None]] = []
         self.distribution: Distribution | None = None
         self.rate_scale = 1.0
