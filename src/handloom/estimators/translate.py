@@ -75,7 +75,7 @@ def one_per_layer(name: str, value: Any, layers: int) -> list[Any]:
 def layers_of(
     hidden: Sequence[int],
     activations: Sequence[str],
-    dropouts: Sequence[float],
+    dropouts: Sequence[Any],
     outputs: int,
     *,
     alpha: float,
@@ -97,7 +97,7 @@ def layers_of(
     dense = partial(Dense, weights_l1=l1, weights_l2=alpha / 2.0)
     layers: list[Layer] = []
     for rate in dropouts:
-        if not isinstance(rate, Real) or not 0.0 <= rate < 1.0:
+        if not (isinstance(rate, Real) and 0.0 <= float(rate) < 1.0):
             raise ValueError(
                 f"every entry of 'dropout' must be at least 0 and below 1, got {rate!r}"
             )
