@@ -403,18 +403,17 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
     if named is not None:
         own = own if isinstance(own, ImageOptions) else DEFAULT
         splits = load_dataset(named, _with_those_of_run(named, options, own, model))
-        of_run = description is not None and str(Path(named).resolve()) == description.data
-        if of_run and _draws_others(description, splits):
+        same = description is not None and str(Path(named).resolve()) == description.data
+        if same and _draws_others(description, splits):
             note(f"{named}: other test rows than in the training; some may be training rows")
         return splits
     refuse_options(options, None)
     if description is not None:
         source = recorded_data(description, model)
-        of_run = source == description.data
-        splits = load_dataset(
-            source, options_of_run(description) if of_run else DEFAULT, tell=quiet
-        )
-        if of_run and _draws_others(description, splits):
+        same = source == description.data
+        own = options_of_run(description) if same else DEFAULT
+        splits = load_dataset(source, own, tell=quiet)
+        if same and _draws_others(description, splits):
             raise DataError(
                 f"{source}: has changed since the training, so that some test rows may be training "
                 "rows of then: name the earlier folder, or one of new images, with --data"

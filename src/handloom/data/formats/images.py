@@ -182,7 +182,8 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
             f"{path}: an image of Pillow's mode {image.mode!r}, expected at most 8 bits per "
             f"channel; {'scale its levels to 8 bits first' if image.mode == 'F' else advice}"
         )
-    if any(_DEEP.search(str(tile[3])) for tile in image.tile):  # the last entry has the raw mode
+    tiles = getattr(image, "tile", ())
+    if any(_DEEP.search(str(tile[3])) for tile in tiles):  # the last entry holds the raw mode
         raise BadImageError(
             f"{path}: 16 bits per channel, expected at most 8; opened by Image.open(path) and "
             "saved again, it keeps the upper 8 bits"
