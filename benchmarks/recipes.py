@@ -11,7 +11,6 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,9 +47,9 @@ class TestCurve(Callback):
     def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
         """Look at the test rows, with the averaged weights where there are any."""
         self._seconds += record.seconds
-        average = state.average
-        with nullcontext() if average is None else average.in_place():
-            self.curve.append((self._seconds, evaluate(state.model, self.test).accuracy))
+        average, look = state.average, partial(evaluate, state.model, self.test)
+        evaluated = look() if average is None else average.in_place(look)
+        self.curve.append((self._seconds, evaluated.accuracy))
 
 
 def ours(recipe: Recipe, epochs: int, splits: Splits, seed: int) -> Curve:

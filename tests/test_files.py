@@ -125,7 +125,7 @@ def test_another_kind_or_version_is_refused_by_name(folder: Path) -> None:
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="is not a folder that holds a thing"):
         read_set(tmp_path / "nowhere", "thing", 1)
-    with pytest.raises(ModelError, match="nothing was saved here"):
+    with pytest.raises(ModelError, match=r"manifest.json is missing$"):  # other files may be there
         read_set(tmp_path, "thing", 1)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from handloom import (
     Adam,
+    BatchNorm,
     BinaryCrossEntropy,
     ConfigurationError,
     Dataset,
@@ -173,6 +174,48 @@ def test_the_weights_of_another_moment_can_be_saved(tmp_path: Path) -> None:
     model.save(tmp_path, weights=zeros)
     assert model.network.parameters.vector.any()
     assert not Model.load(tmp_path).network.parameters.vector.any()
+
+
+def test_weights_to_save_have_the_dtype_of_the_network(tmp_path: Path) -> None:
+    model = trained()
+    moments = [model.network.parameters.vector, np.ones_like(model.network.parameters.vector)]
+    mean = np.average(moments, axis=0, weights=[1, 2])
+    assert mean.dtype == np.float64
+    model.save(tmp_path, weights=mean)
+    loaded = Model.load(tmp_path).network.parameters.vector
+    assert np.array_equal(loaded, mean.astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", ["short", "long", "named", "list", "complex"])
+def test_weights_of_another_kind_are_refused_and_the_earlier_model_stays(
+    tmp_path: Path, kind: str
+) -> None:
+    model = trained()
+    model.save(tmp_path)
+    parameters = model.network.parameters
+    weights: Any = {
+        "short": parameters.vector[1:],
+        "long": np.zeros(len(parameters) + 1),
+        "named": parameters.weights,
+        "list": [*parameters.weights.values()],
+        "complex": parameters.vector.astype(np.complex64),
+    }[kind]
+    size = len(parameters)
+    with pytest.raises(ModelError, match=rf"weights must be .* of shape \({size},\), got "):
+        model.save(tmp_path, weights=weights)
+    assert np.array_equal(Model.load(tmp_path).network.parameters.vector, parameters.vector)
+
+
+def test_weights_to_save_may_have_the_running_statistics_too(tmp_path: Path) -> None:
+    model = trained(BatchNorm())
+    values = 2.0 * model.network.parameters.values.astype(np.float64)
+    model.save(tmp_path, weights=values)
+    assert np.array_equal(Model.load(tmp_path).network.parameters.values, values)
+    size, total = len(model.network.parameters), len(values)
+    with pytest.raises(
+        ModelError, match=rf"of shape \({size},\) or \({total},\), got .* shape \({size + 1},\)"
+    ):
+        model.save(tmp_path, weights=values[: size + 1])
 
 
 def test_nothing_in_a_model_is_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,3 +206,36 @@ def test_a_subclass_may_choose_the_layers() -> None:
             super().__init__([Dense(units), ReLU()])
 
     assert Small(3).build((4,)).output_shape == (3,)
+
+
+class Named(Sequential):
+    """A network with attributes of its own, which refer to its layers and to itself."""
+
+    def __init__(self, units: int) -> None:
+        self.units, self.first = units, Dense(units)
+        self.by_name = {"network": self, "first": self.first}
+        super().__init__([self.first, ReLU(), Dense(2)])
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))],  # noqa: S301
+)
+def test_a_copy_of_a_subclass_keeps_its_attributes(
+    copied: Callable[[Named], Named], built: bool
+) -> None:
+    made = Named(3)
+    if built:
+        made.build((4,))
+    replica = copied(made)
+    assert type(replica) is Named
+    assert vars(replica).keys() == vars(made).keys()
+    assert replica.units == 3
+    assert replica.first is replica.layers[0] is not made.first
+    assert replica.by_name["first"] is replica.first
+    assert replica.by_name["network"] is (made if copied is copy.copy else replica)
+    if built:
+        replica.parameters.vector[:] = 0.0
+        assert not replica.first.weights["weights"].any()
+        assert made.first.weights["weights"].any()

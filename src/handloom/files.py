@@ -490,7 +490,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         size = size_of(path)
     except OSError:
-        raise ModelError(f"{path.parent}: {MANIFEST} is missing; nothing was saved here") from None
+        raise ModelError(f"{path.parent}: {MANIFEST} is missing") from None
     if size > MAX_MANIFEST_BYTES:
         raise ModelError(f"{path}: {size} bytes, expected at most {MAX_MANIFEST_BYTES}")
     try:

@@ -39,7 +39,7 @@ from handloom.losses.quantile import Pinball, quantiles_in
 from handloom.markup import render, table
 from handloom.network import Sequential
 from handloom.network_contents import WritesRows
-from handloom.parameters import Array
+from handloom.parameters import Array, Parameters
 from handloom.predictions import OUTPUT_ACTIVATIONS, both_classes, warn_if_not_finite
 from handloom.rebuilding import check_network, check_transform
 from handloom.text import listed, printable
@@ -424,13 +424,16 @@ class Model(AdvisesOnNames):
         folder : path
             Created if it does not exist.
         weights : array, shape (size,) or (size + untrained,), optional
-            The vector of weights to save; by default that of the network. The longer one has the
-            running statistics too; with the shorter one those of the network are saved.
+            The vector of weights to save, in any dtype of real numbers; by default that of the
+            network. The longer one has the running statistics too; with the shorter one those of
+            the network are saved.
 
         Raises
         ------
         FileError
             If the folder has no name, or cannot be written to; an earlier model is left unchanged.
+        ModelError
+            If ``weights`` are no such vector. An earlier model is left unchanged.
         ConfigurationError
             As `check_savable`. An earlier model is left unchanged; the weights are saved alone,
             beside the folder.
@@ -440,7 +443,9 @@ class Model(AdvisesOnNames):
 
         path = _named(folder)
         parameters = self.network.parameters
-        arrays = parameters.weights if weights is None else parameters.views(weights)
+        arrays: Mapping[str, Array] = parameters.weights
+        if weights is not None:
+            arrays = parameters.views(_converted(weights, parameters))
         try:
             described = self.description_files()
         except ConfigurationError as error:
@@ -676,6 +681,25 @@ def _require_several_outputs(model: Model) -> None:
             "the softmax of a single output is always 1: pass output_activation='sigmoid' for the "
             "probability of one class"
         )
+
+
+def _converted(weights: Array, parameters: Parameters) -> Array:
+    """Return a vector of weights in the dtype of the network, as `Model.load` requires it.
+
+    Raises
+    ------
+    ModelError
+        If it is no vector of the trained weights, or of all values.
+    """
+    shapes = dict.fromkeys([parameters.vector.shape, parameters.values.shape])
+    array = weights if isinstance(weights, np.ndarray) else None
+    if array is None or array.dtype.kind not in "biuf" or array.shape not in shapes:
+        got = type(weights).__name__ if array is None else f"{array.dtype} of shape {array.shape}"
+        raise ModelError(
+            f"weights must be an array of numbers, of shape {' or '.join(map(str, shapes))}, "
+            f"got {got}"
+        )
+    return array.astype(parameters.dtype, copy=False)
 
 
 def _named(folder: str | Path) -> Path:

@@ -171,13 +171,19 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state of a copy or a pickle, in which the weights are stored once."""
-        layers = copy.deepcopy(self.layers)  # a layer is bound to one network
+        unbuilt = Sequential.__new__(Sequential)
+        unbuilt._set_layers(self.layers)
+        own = {name: value for name, value in vars(self).items() if name not in vars(unbuilt)}
+        # A layer is bound to one network. Attributes of a subclass may refer to layers, which are
+        # those of the copy then, and to the network itself, which is replaced by its copy later.
+        layers, own = copy.deepcopy((self.layers, own), {id(self): self})
         Chain(layers).bind({}, {})  # the arrays are below, once
+        state: dict[str, object] = {"layers": layers, "own": own}
         if self._parameters is None:
-            return {"layers": layers}
+            return state
         parameters = self._parameters
         return {
-            "layers": layers,
+            **state,
             "input_shape": self.input_shape,
             "dtype": str(parameters.dtype),
             "weights": dict(parameters.weights),
@@ -185,6 +191,7 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Sequential.__init__(self, state.pop("layers"))
+        vars(self).update(state.pop("own"))
         if state:
             self.build(**state)
 

@@ -139,6 +139,30 @@ def test_other_images_get_the_size_and_the_color_of_the_model(
     assert chosen.status == 1  # what the user names is not replaced
 
 
+def test_test_rows_that_changed_with_the_folder_are_noticed(
+    handloom: Command, photos: Path, tmp_path: Path
+) -> None:
+    run, changed = tmp_path / "run", tmp_path / "photos"
+    shutil.copytree(photos, changed)
+    training = ("train", "--data", changed, "--epochs", 1, "--hidden", 4, "--out", run)
+    assert handloom(*training, *OPTIONS).status == 0
+    again = handloom("evaluate", run, "--data", changed, *OPTIONS)
+    assert (again.status, "other test rows" in again.err) == (0, False)
+    (changed / "red" / "0.png").unlink()  # the choice of test rows is another one
+    refused = handloom("evaluate", run)
+    assert refused.status == 1
+    assert "has changed since the training, so that some test rows may be" in refused.err
+    resumed = handloom("train", "--resume", run, "--epochs", 2)
+    assert (resumed.status, "test rows have changed" in resumed.err) == (1, True)
+    named = handloom("evaluate", run, "--data", changed, *OPTIONS)
+    assert named.status == 0
+    assert "other test rows than in the training; some may be training rows" in named.err
+    described = json.loads((run / "run.json").read_text())
+    del described["test_rows"]  # as in runs of before
+    (run / "run.json").write_text(json.dumps(described))
+    assert handloom("evaluate", run).status == 0
+
+
 def test_a_run_finds_its_folder_of_a_known_dataset_by_its_path(
     handloom: Command, tiny_folder: Path, tmp_path: Path
 ) -> None:

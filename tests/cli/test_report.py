@@ -109,7 +109,8 @@ def test_a_page_without_its_rows_says_so(handloom: Command, trained: Path, tmp_p
     (run / "run.json").write_text(described)
     ended = handloom("report", run)
     assert ended.status == 0
-    assert "the page lacks images" in ended.err
+    assert "the page lacks the test rows" in ended.err
+    assert "where the run names it (its folder)" in ended.err
     assert address(ended.out) == (run / "report.html").resolve()
 
 
@@ -120,6 +121,9 @@ def test_a_page_that_cannot_be_made_is_an_error(
     assert ended.status == 1
     assert "neither the folder of a run" in ended.err
     assert handloom("report", trained, "--data", tmp_path).status == 1
+    ended = handloom("report", trained / "model")
+    assert f"{trained / 'model'} is a model without its run" in ended.err
+    assert ended.err.endswith("with --data\n")
     (tmp_path / "file").write_text("")
     assert handloom("report", trained, "--out", tmp_path / "file" / "page.html").status == 1
 

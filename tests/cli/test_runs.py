@@ -34,3 +34,13 @@ def test_a_damaged_run_is_refused_in_one_line(
     assert ended.err.startswith("error: ")
     assert len(ended.err.splitlines()) == 1
     assert str(folder) in ended.err
+
+
+def test_a_folder_of_runs_is_refused_with_their_names(
+    handloom: Command, trained: Path, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(trained, tmp_path / name)
+    ended = handloom("summary", tmp_path)
+    assert ended.status == 1
+    assert f"{tmp_path} holds the runs 'one', 'two': name one of them" in ended.err

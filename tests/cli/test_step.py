@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Command
 
+from handloom.optimizers import OPTIMIZERS
+from handloom.recipes.settings import LEARNING_RATES
 from handloom.walkthroughs.step import tiny_settings, walk
 
 FRAME = re.compile(r"╭─ (\S+) (\([\d, ]+\)) ─*╮")
@@ -85,6 +87,18 @@ def test_the_letters_of_the_legend_are_those_of_the_equations(
 def test_a_loss_that_is_no_longer_finite_is_said(handloom: Command) -> None:
     said = handloom("step", "--learning-rate", 1e300).out
     assert "Its loss is not finite: try a smaller learning rate" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_rate_is_by_default_that_of_the_optimizer_as_the_help_says(
+    handloom: Command, optimizer: str
+) -> None:
+    said = handloom("step", "--optimizer", optimizer).out
+    assert f"by {optimizer}: r = {LEARNING_RATES[optimizer]:g} is the learning rate" in said
+    option = handloom("step", "--help").out.partition("--learning-rate")[2].partition("--l1")[0]
+    words = " ".join(re.findall(r"[\w.:;\[]+", option))
+    assert f"{optimizer} {LEARNING_RATES[optimizer]:g}" in words
+    assert "default:" not in words
 
 
 def test_the_same_seed_says_the_same(handloom: Command) -> None:

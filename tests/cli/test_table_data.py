@@ -63,6 +63,19 @@ def test_a_report_takes_no_other_rows_for_those_of_a_regression(
     assert "the dataset is not that of the run" in ended.err
 
 
+def test_a_report_on_a_changed_table_lacks_its_rows(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(houses / "price", tmp_path / "run")
+    described = json.loads((run / "run.json").read_text())
+    described["data"] = str(tmp_path / "gone.csv")
+    (run / "run.json").write_text(json.dumps(described))
+    ended = handloom("report", run)
+    assert ended.status == 0
+    assert "the page lacks the test rows: " in ended.err
+    assert "where the run names it (its file)" in ended.err
+
+
 def test_summary_shows_the_columns(handloom: Command, houses: Path) -> None:
     shown = handloom("summary", houses / "price").out
     assert "Bern, Oslo, Rome" in shown
@@ -92,6 +105,22 @@ def test_raw_rows_become_a_table_of_predictions(
     ended = handloom("predict", houses / "price", new, "--out", out)
     assert ended.status == 1
     assert "exists" in ended.err
+
+
+def test_predictions_of_predictions_have_names_of_their_own(
+    handloom: Command, houses: Path, tmp_path: Path
+) -> None:
+    file = table(tmp_path / "0.csv", 20, seed=1)
+    for repetition in range(1, 5):
+        out = tmp_path / f"{repetition}.csv"
+        ended = handloom("predict", houses / "price", file, "--out", out)
+        assert ended.status == 0, ended.err
+        file = out
+    names = [*read(file)[0]]
+    assert names[-4:] == [
+        "prediction",
+        *("prediction (handloom)", "prediction (handloom 2)", "prediction (handloom 3)"),
+    ]
 
 
 def test_the_columns_of_a_parquet_file_are_written_as_they_are(

@@ -6,9 +6,11 @@ import re
 import pytest
 from rich.console import Console
 from rich.text import Text
-from tests.helpers.terminal import HOSTILE
+from tests.helpers.terminal import HOSTILE, acting
 
+from handloom.cli.console import show_table
 from handloom.cli.tables import fitting_table
+from handloom.text import printable
 
 COLUMNS = ("recipe", "description", "parameters", "test accuracy", "time")
 ROWS = [
@@ -65,3 +67,13 @@ def test_a_hostile_cell_keeps_its_numbers() -> None:
     rows = [[Text(HOSTILE.encode("unicode_escape").decode()), Text("1234567")]]
     console.print(fitting_table(("name", "rows"), rows, 1, console))
     assert "1234567" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("header", ["rent [/m2]", "steel [hard]", "[bold]", ":smile:", HOSTILE])
+def test_a_header_is_no_markup_and_acts_on_no_terminal(
+    capsys: pytest.CaptureFixture[str], header: str
+) -> None:
+    show_table("title", ("row", header), [("1", "2.5")])
+    text = capsys.readouterr().out
+    assert printable(header) in text
+    assert not acting(text)

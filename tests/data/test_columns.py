@@ -15,6 +15,7 @@ from handloom import ConfigurationError, DataError, Dataset, DataWarning, open_t
 from handloom.data import Columns
 from handloom.data.column_statistics import MAX_ONE_HOT
 from handloom.data.columns import Remarks
+from handloom.data.formats.tables import open_file
 from handloom.data.table import table_of
 
 pd: Any = pytest.importorskip("pandas")
@@ -403,6 +404,14 @@ def test_an_unseen_identifier_is_not_taken_for_one_of_nearly_the_same_number(
     assert f"'{other}'; treated as unseen" in note
 
 
+def test_identifiers_that_are_one_number_are_not_called_the_same_value() -> None:
+    frame = passengers(key=[12345678901234567890, 12345678901234567891] * 30, one=[2**60] * ROWS)
+    merged, same = told(lambda: Dataset.from_frame(frame, "fare"))
+    assert "differ only in digits that are lost from 2^53 on; if they are identifiers" in merged
+    assert merged.endswith("categorical=['key'] (--categorical key): 'key'")
+    assert same == "left out, as all training rows have the same value: 'one'"
+
+
 def test_of_a_constant_column_only_the_missing_values_remain() -> None:
     frame = passengers(rate=[0.1] * (ROWS - 7) + [None] * 7)
     columns = Dataset.from_frame(frame, "fare").columns
@@ -507,6 +516,23 @@ def test_numbers_and_texts_of_a_frame_are_read_as_in_a_file() -> None:
     assert (rows == columns.transform(passengers(children=mixed))).all()
     with pytest.raises(DataError, match=r"'age' must hold numbers, .* got 'old' in row 1"):
         columns.transform(passengers(children=mixed, age=[20, "old"] * 30))
+
+
+def test_a_category_of_a_frame_that_a_file_writes_like_a_missing_value_is_known_in_files(
+    tmp_path: Path,
+) -> None:
+    garage = np.array(["none", "one", "two", "NA", None], object)[np.arange(ROWS) % 5]
+    frame = pd.DataFrame({"garage": garage, "sold": np.arange(ROWS) % 7 > 3})
+    train = Dataset.from_frame(frame, "sold")
+    assert train.columns is not None
+    path = tmp_path / "table.csv"
+    frame.fillna("").assign(size=1.0).to_csv(path, index=False)
+    table = open_file(path, tell=lambda _: None)
+    (rows,) = train.columns.encoded(table, tell=lambda _: None)
+    np.testing.assert_array_equal(rows, train.inputs)
+    path.write_text(path.read_text().replace("two", "None"))  # no category, but a missing value
+    (others,) = train.columns.encoded(open_file(path, tell=lambda _: None), tell=lambda _: None)
+    assert others[frame["garage"] == "two", -1].all()
 
 
 def test_categories_of_another_type_are_written_as_texts() -> None:

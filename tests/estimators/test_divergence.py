@@ -108,3 +108,29 @@ def test_a_continued_fit_that_diverges_keeps_the_weights_of_before(how: str) -> 
     again(rows, targets)
     fit(rows, targets)
     assert np.array_equal(made.predict(rows), same.predict(rows))  # as if there was no other call
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"learning_rate_init": 1e9}, "learning_rate_init"),
+        ({"learning_rate": lambda _: 1e9}, "learning_rate"),
+    ],
+)
+def test_the_advice_names_parameters_of_the_estimator(options: dict[str, Any], name: str) -> None:
+    rows, targets = continuous()
+    made = regressor(solver="sgd", **options)
+    with pytest.raises(ModelError) as raised:
+        made.fit(rows, targets)
+    assert str(raised.value).endswith(
+        f". A smaller {name} usually helps; if not, inputs of mean 0 and standard deviation 1."
+    )
+    made = regressor(solver="sgd", warm_start=True).fit(rows, targets).set_params(**options)
+    with pytest.raises(ModelError, match=r"deviation 1\. The weights before this call are kept\.$"):
+        made.fit(rows, targets)
+
+
+def test_the_advice_on_large_inputs_is_a_sentence() -> None:
+    rows, targets = continuous()
+    with pytest.raises(ModelError, match=r"The inputs are as large as .* standard deviation 1\.$"):
+        regressor(solver="sgd", learning_rate_init=0.9).fit(1e8 * rows, targets)

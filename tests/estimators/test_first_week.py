@@ -18,6 +18,7 @@ from handloom import (
     BestModel,
     Dataset,
     InverseTimeDecay,
+    MeanSquaredError,
     MLPClassifier,
     MLPRegressor,
     Model,
@@ -165,6 +166,36 @@ def test_validation_rows_of_one_source_are_not_warned_of() -> None:
     assert not differ_grossly(rare[:200], rare[200:])
 
 
+def a_lognormal(generator: np.random.Generator, rows: int) -> np.ndarray:
+    return generator.lognormal(0.0, 1.5, (rows, 1))
+
+
+def rare_claims(generator: np.random.Generator, rows: int) -> np.ndarray:
+    amounts = generator.lognormal(8.0, 1.5, (rows, 1))
+    return np.where(generator.random((rows, 1)) < 0.05, amounts, 0.0)
+
+
+def two_clusters(generator: np.random.Generator, rows: int) -> np.ndarray:
+    return 9.0 * (generator.random((rows, 1)) < 0.5) + 0.1 * generator.normal(size=(rows, 1))
+
+
+@pytest.mark.parametrize("draw", [a_lognormal, rare_claims, two_clusters])
+@pytest.mark.parametrize("rows", [20, 100])
+def test_scaled_values_of_any_distribution_differ_grossly_from_unscaled_ones_alone(
+    draw: Any, rows: int
+) -> None:
+    false, missed = 0, 0
+    for seed in range(50):
+        generator = np.random.default_rng(seed)
+        known, others = draw(generator, 800), draw(generator, rows)
+        if len(np.unique(others)) < 5:
+            continue  # almost all of them are 0
+        scaler = StandardScaler().fit(known)
+        false += differ_grossly(scaler.transform(known), scaler.transform(others))
+        missed += not differ_grossly(scaler.transform(known), 20.0 * scaler.scale_ + 10.0 * others)
+    assert (false, missed) <= (1, 0)
+
+
 def test_validation_targets_that_were_not_transformed() -> None:
     x = np.random.default_rng(0).normal(size=(400, 3))
     y = 1e4 + 1e3 * x[:, 0]
@@ -182,3 +213,24 @@ def test_a_fit_worse_than_the_mean_names_the_scale_of_the_targets(scale: float) 
     y = scale * (x @ [1.0, 2.0, 3.0])
     with pytest.warns(ConvergenceWarning, match="worse than predicting the mean of y.*scale the"):
         MLPRegressor(random_state=0, max_iter=300).fit(x, y)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_a_fit_better_than_the_mean_by_its_own_loss_is_not_warned_of(scale: float) -> None:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 3))
+    y = scale * (generator.random(400) < 0.4)  # the median is 0
+    made = MLPRegressor("absolute_error", (8,), random_state=0, solver="lbfgs", alpha=10).fit(x, y)
+    assert abs(made.predict(x) - y).mean() < abs(y.mean() - y).mean()
+    rare = np.where(y > 0, 1.0, 0.0) * generator.lognormal(3.0, 2.0, 400)
+    made = MLPRegressor("huber", (8,), random_state=0, solver="lbfgs", max_iter=2000).fit(x, rare)
+    assert np.isfinite(made.predict(x)).all()
+
+
+@pytest.mark.parametrize("loss", ["absolute_error", "huber", "poisson", MeanSquaredError()])
+def test_a_fit_worse_than_the_mean_is_warned_of_by_its_own_loss(loss: Any) -> None:
+    x = np.random.default_rng(1).normal(size=(500, 3))
+    y = 1e-4 * abs(x @ [1.0, 2.0, 3.0])
+    with pytest.warns(ConvergenceWarning, match=r"the mean of y: its loss .* is .* times as large"):
+        MLPRegressor(loss, random_state=0, max_iter=300, tol=1e-2).fit(x, y)

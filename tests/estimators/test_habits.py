@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
 from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.multioutput import ClassifierChain
 from sklearn.neural_network import MLPClassifier as TheirClassifier, MLPRegressor as TheirRegressor
@@ -75,6 +75,16 @@ def test_the_warning_of_a_large_batch_is_silenced_by_the_module_too() -> None:
             small(batch_size=1000).fit(X, y)
         warnings.filterwarnings("ignore", module="sklearn")
         small(batch_size=1000).fit(X, y)
+
+
+def test_a_column_as_targets_warns_at_the_line_of_the_fit_as_scikit_learn_s_module() -> None:
+    with pytest.warns(DataConversionWarning, match="A column-vector y was passed") as seen:
+        small(max_iter=1).partial_fit(X, y[:, None], classes=np.unique(y))
+    assert seen[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", module="sklearn")
+        small().fit(X, y[:, None])
 
 
 @quietly

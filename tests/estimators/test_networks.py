@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.estimators.helpers import classes, classifier, continuous, weights_of
 
-from handloom import Dense, MLPRegressor, NetworkClassifier, Sequential
+from handloom import Dense, MLPRegressor, ModelError, NetworkClassifier, Sequential
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, y = classes(3)
@@ -20,6 +20,23 @@ def test_every_layer_may_have_an_activation_of_its_own() -> None:
         classifier(activation=["tanh", "relu"]).fit(X, y)
     with pytest.raises(ValueError, match=r"every entry of 'activation'.*'tahn'"):
         classifier(activation=["tahn"]).fit(X, y)
+
+
+@pytest.mark.parametrize("rate", ["a", None, [0.5]])
+def test_a_dropout_rate_that_is_no_number_is_named(rate: Any) -> None:
+    with pytest.raises(ValueError, match="every entry of 'dropout' must be at least 0 and below"):
+        classifier(dropout=[rate]).fit(X, y)
+
+
+def test_an_activation_that_is_no_name_is_named() -> None:
+    with pytest.raises(ValueError, match=r"every entry of 'activation'.*\['tanh'\]"):
+        classifier(activation=[["tanh"]]).fit(X, y)
+
+
+def test_a_network_in_place_of_its_factory_is_refused() -> None:
+    network: Any = Sequential([Dense(3)])
+    with pytest.raises(ModelError, match="network_factory must be a function that returns a net"):
+        NetworkClassifier(network).fit(X, y)
 
 
 @pytest.mark.parametrize("sizes", [[3.5], True, [4, None]])

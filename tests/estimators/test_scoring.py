@@ -8,7 +8,13 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_error, roc_auc_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    f1_score,
+    make_scorer,
+    mean_absolute_error,
+    roc_auc_score,
+)
 from sklearn.model_selection import GridSearchCV
 from tests.estimators.helpers import classes, classifier, column, continuous, labels, regressor
 
@@ -168,3 +174,15 @@ def test_a_function_without_weights_is_refused_before_a_fit_of_weighted_rows(opt
     with pytest.raises(ConfigurationError, match="'scoring' must take sample_weight where rows"):
         made.fit(rows, y, sample_weight=weights)
     assert not seen
+
+
+def exactness(y: Any, predicted: Any) -> float:
+    return float((y == predicted).mean())
+
+
+@pytest.mark.parametrize("scoring", [make_scorer(exactness), "neg_max_error"])
+def test_a_metric_without_weights_is_refused_before_a_fit_of_weighted_rows(scoring: Any) -> None:
+    made = regressor(early_stopping=True, scoring=scoring, max_iter=2)
+    with pytest.raises(ConfigurationError, match="'scoring' must take sample_weight where rows"):
+        made.fit(X, Y, sample_weight=np.linspace(1, 2, len(Y)))
+    assert len(column(made.fit(X, Y).validation_scores_)) == 2

@@ -104,3 +104,13 @@ def test_the_number_of_targets_is_checked() -> None:
         ValueError, match="y must have 1 target a row, as in the previous fit, got 2"
     ):
         made.partial_fit(rows, twice)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}])
+def test_the_score_of_a_single_class_is_that_of_its_predictions(options: Any) -> None:
+    rows, alone = X[:40], ["a"] * 40
+    held_out = classifier(early_stopping=True, **options).fit(rows, alone)
+    assert set(column(held_out.validation_scores_)) == {1.0}
+    made = classifier(**options).fit(rows, alone, X_val=X[40:], y_val=["a"] * 80)
+    assert made.best_validation_score_ == made.score(X[40:], ["a"] * 80) == 1.0
+    assert set(column(made.validation_scores_)) == {1.0}

@@ -79,6 +79,17 @@ def test_a_state_of_another_rule_is_refused() -> None:
         adam.load_state_dict(sgd.state_dict())
 
 
+@pytest.mark.parametrize("steps", [-1, 1.5, None, True])
+def test_a_state_with_an_invalid_number_of_steps_is_refused_and_nothing_is_loaded(
+    steps: object,
+) -> None:
+    adam = Adam().bind(parameters())
+    state = {name: np.ones_like(vector) for name, vector in adam.state.items()}
+    with pytest.raises(ModelError, match="adam: steps must be a whole number of at least 0"):
+        adam.load_state_dict({**state, "steps": steps})
+    assert not any(vector.any() for vector in adam.state.values())
+
+
 def test_the_gradient_is_not_overwritten() -> None:
     made = parameters()
     rule = Adam().bind(made)
@@ -112,6 +123,10 @@ def test_a_step_before_bind_is_refused() -> None:
         (lambda: Muon(momentum=0.0), "nesterov"),
         (lambda: Muon(iterations=0), "iterations"),
         (lambda: Muon(adam_rate=0), "adam_rate"),
+        (lambda: SGD(momentum=0.9, nesterov="no"), "nesterov must be True or False, got 'no'"),  # type: ignore[arg-type]
+        (lambda: SGD(nesterov=None), "nesterov must be True or False, got None"),  # type: ignore[arg-type]
+        (lambda: Muon(nesterov="no"), "nesterov must be True or False, got 'no'"),  # type: ignore[arg-type]
+        (lambda: Muon(nesterov=2), "nesterov must be True or False, got 2"),  # type: ignore[arg-type]
     ],
 )
 def test_options_out_of_range_are_refused_by_name(make: type[SGD], name: str) -> None:
@@ -147,3 +162,34 @@ def test_an_optimizer_may_lose_its_momentum_during_training() -> None:
     before = network.parameters.vector.copy()
     optimizer.step(0.1)
     np.testing.assert_allclose(network.parameters.vector, before - 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_an_optimizer_without_a_velocity_gets_no_momentum(bound: bool) -> None:
+    optimizer = SGD()
+    if bound:
+        optimizer.bind(parameters())
+    optimizer.momentum = 0.0
+    with pytest.raises(
+        ConfigurationError, match=r"momentum cannot be changed from 0 .*SGD\(moment"
+    ):
+        optimizer.momentum = 0.9
+    assert optimizer.config()["momentum"] == 0.0
+
+
+def test_a_momentum_may_change_between_steps_to_0_and_back() -> None:
+    made = parameters()
+    optimizer, w, u = SGD(momentum=0.9).bind(made), made.vector.copy(), np.zeros(len(made))
+    for gradient, momentum in zip(gradients(4), (0.9, 0.5, 0.0, 0.7), strict=True):
+        optimizer.momentum = momentum
+        made.gradient[...] = gradient
+        optimizer.step(0.1)
+        u = momentum * u - 0.1 * gradient
+        w += u
+    np.testing.assert_allclose(made.vector, w, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [lambda **o: SGD(momentum=0.9, **o), Muon])
+def test_a_bool_of_numpy_is_one(make: type[SGD]) -> None:
+    assert make(nesterov=np.True_).config()["nesterov"] is True  # type: ignore[arg-type]
+    assert make(nesterov=np.False_).config()["nesterov"] is False  # type: ignore[arg-type]

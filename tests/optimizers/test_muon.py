@@ -1,5 +1,7 @@
 """Muon makes the momentum of matrices orthogonal and leaves the rest to Adam."""
 
+import copy
+
 import numpy as np
 import pytest
 from tests.helpers.gradients import Float64, relative_error
@@ -86,6 +88,35 @@ def test_muon_refuses_to_leave_out_what_is_not_there() -> None:
         rule.bind(shaped())
     with pytest.raises(ConfigurationError, match="adam_for must be a sequence of names"):
         Muon(adam_for="2")
+
+
+def test_a_refused_layer_leaves_the_state_of_an_earlier_training() -> None:
+    made = shaped()
+    rule = Muon(adam_for=["2"]).bind(made)
+    made.gradient[...] = 1.0
+    rule.step(0.1)
+    state = rule.state_dict()
+    another = Sequential([Dense(3)]).build((4,)).parameters
+    with pytest.raises(ModelError, match="layer in adam_for '2'"):
+        rule.bind(another)
+    assert rule.steps == rule.bindings == 1
+    assert np.array_equal(rule.state_dict()["first_moment"], state["first_moment"])  # type: ignore[arg-type]
+
+
+def test_the_layers_of_adam_cannot_be_changed_once_arrays_are_divided() -> None:
+    rule = Muon()
+    rule.adam_for = ("2",)
+    rule.bind(shaped())
+    with pytest.raises(
+        ConfigurationError, match=r"muon: adam_for cannot be changed, .* Muon\(adam_for="
+    ):
+        rule.adam_for = ("0",)
+    assert rule.config()["adam_for"] == ["2"]
+    free = copy.deepcopy(rule)
+    free.adam_for = ("0",)
+    assert free.config()["adam_for"] == ["0"]
+    with pytest.raises(ConfigurationError, match="adam_for must be a sequence of names"):
+        free.adam_for = "2"
 
 
 def test_muon_carries_on_where_it_was_saved() -> None:

@@ -1,6 +1,9 @@
 """EMA: the average of the weights, and the parts of training that use it."""
 
+import sys
 from collections.abc import Callable
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -158,22 +161,45 @@ def test_what_means_nothing_is_refused() -> None:
     other = EMA().bind(network(DATA, units=3).parameters)
     with pytest.raises(ModelError, match="an average must be float32 of shape"):
         other.load_state_dict(EMA().bind(network(DATA).parameters).state_dict())
+    with pytest.raises(ModelError, match="an average's state must hold steps, values, got steps"):
+        other.load_state_dict({"steps": 1})
+    with pytest.raises(ModelError, match="must hold steps, values, got nothing"):
+        other.load_state_dict({})
 
 
-def test_an_interruption_while_the_average_is_put_in_place_leaves_the_weights(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class InterruptAt:
+    """Raises as Ctrl-C does, before one of the lines of `EMA.in_place` that run."""
+
+    def __init__(self, line: int) -> None:
+        self.left = line
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> "InterruptAt | None":
+        if frame.f_code is not EMA.in_place.__code__:
+            return None
+        self.left -= event == "line"
+        if self.left == 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return self
+
+
+def test_an_interruption_at_any_line_while_the_average_is_in_place_leaves_the_weights() -> None:
     parameters = Sequential([Dense(3)]).build((5,)).parameters
-    average = EMA(0.5).bind(parameters)
+    average, tracing = EMA(0.5).bind(parameters), sys.gettrace()
     parameters.values[:] += 1.0
-    own, copyto = parameters.values.copy(), np.copyto
-
-    def interrupted(*arguments: Any) -> None:
-        copyto(*arguments)
-        monkeypatch.undo()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(np, "copyto", interrupted)
-    with pytest.raises(KeyboardInterrupt), average.in_place():
-        pass
-    assert np.array_equal(parameters.values, own)
+    own, lines = parameters.values.copy(), 0
+    for line in count(1):
+        interrupt = InterruptAt(line)
+        try:
+            sys.settrace(interrupt)
+            averaged = average.in_place(parameters.values.copy)
+        except KeyboardInterrupt:
+            lines += 1
+        finally:
+            sys.settrace(tracing)
+        assert np.array_equal(parameters.values, own)
+        if interrupt.left > 0:
+            break
+    assert lines > 4
+    assert np.array_equal(averaged, average.values)
+    assert not np.array_equal(averaged, own)

@@ -526,10 +526,6 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[Trainer], None]]] = {
         lambda: SGD(momentum=0.9),
         lambda fit: setattr(fit.state.optimizer, "momentum", 0.0),
     ),
-    "momentum at last": (
-        SGD,
-        lambda fit: setattr(fit.state.optimizer, "momentum", 0.9),  # ignored: it has no velocity
-    ),
     "decay at last": (Adam, lambda fit: setattr(fit.state.optimizer, "weight_decay", 0.5)),
     "epsilon": (Adam, lambda fit: setattr(fit.state.optimizer, "epsilon", 0.5)),
     "weight decay": (

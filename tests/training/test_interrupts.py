@@ -395,6 +395,28 @@ def test_the_warning_after_ctrl_c_says_which_weights_the_network_has(
         made.fit(DATA)
 
 
+class InterruptedEnd(Callback):
+    """Sends Ctrl-C to this process in a hook, after the last step."""
+
+    changes_results = False
+
+    def __init__(self, hook: str) -> None:
+        setattr(self, hook, self.interrupt)
+
+    def interrupt(self, *, state: TrainingState, **_: Any) -> None:
+        if state.progress.steps == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("hook", ["on_validation_end", "on_epoch_end", "on_train_end"])
+def test_ctrl_c_after_the_last_step_is_told_and_leaves_the_reason(hook: str) -> None:
+    made = training(InterruptedEnd(hook), epochs=3)
+    with pytest.warns(UserWarning, match="SIGINT came when training had ended: all 3 epochs done"):
+        history = made.fit(DATA, 0.2)
+    assert history.stop_reason is StopReason.MAX_EPOCHS
+    assert made.signals == [signal.SIGINT]
+
+
 class InterruptedCheck(Callback):
     """Sends Ctrl-C to this process while a training is prepared."""
 

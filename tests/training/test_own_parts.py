@@ -26,12 +26,12 @@ class Collects(Callback):
 
 def test_what_a_training_collects_is_not_recorded() -> None:
     part = Collects()
-    begun = own_parts({"callbacks": [part]})
+    at_begin = own_parts({"callbacks": [part]})
     part.items += [Item(index) for index in range(9_000)]
     part.first.value = 1
-    now = own_parts({"callbacks": [part]}, begun)
-    constant = constant_parts(begun, now)
-    assert set(now) == set(begun) == {"callbacks 0", "callbacks 0.first"}
+    now = own_parts({"callbacks": [part]}, at_begin)
+    constant = constant_parts(at_begin, now)
+    assert set(now) == set(at_begin) == {"callbacks 0", "callbacks 0.first"}
     assert constant["callbacks 0"]["attributes"] == {"factor": "2.0"}
     assert constant["callbacks 0.first"]["attributes"] == {}
     assert constant["callbacks 0.first"]["running"] == ["value"]

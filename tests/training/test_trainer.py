@@ -1,14 +1,16 @@
 """Trainer: the rows of an epoch, learning, and metrics."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.helpers.training import DATA, ROWS, continuous_targets, features, network
-from tests.training.helpers import trainer
+from tests.helpers.training import DATA, HELD_OUT, ROWS, continuous_targets, features, network
+from tests.training.helpers import figures, trainer
 
 from handloom import (
     EMA,
@@ -19,6 +21,7 @@ from handloom import (
     ConfigurationError,
     Dataset,
     Dense,
+    EarlyStopping,
     MeanSquaredError,
     ModelError,
     ReLU,
@@ -29,7 +32,7 @@ from handloom import (
 )
 from handloom.data.transforms import AsFloat
 from handloom.parameters import Array
-from handloom.training import TrainingState
+from handloom.training import EpochRecord, TrainingState
 
 
 def test_mini_batches_take_every_row_once_an_epoch_in_a_new_order() -> None:
@@ -265,3 +268,72 @@ def test_a_training_is_run_once_by_the_trainer_that_prepared_it(tmp_path: Path) 
     whole = trainer(None, average=EMA(0.9), epochs=5)
     whole.fit(ROWS)
     assert np.array_equal(longer.network.parameters.values, whole.network.parameters.values)
+
+
+class FailsOnce(Callback):
+    """Raises after an epoch, once."""
+
+    changes_results = False
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, *, state: TrainingState, record: EpochRecord) -> None:
+        if record.epoch == self.epoch:
+            self.epoch = -1
+            raise RuntimeError("mine")
+
+
+@pytest.mark.parametrize("average", [None, 0.5])
+@pytest.mark.parametrize("watch", [BestWeights, partial(EarlyStopping, patience=4)])
+def test_a_run_after_an_error_goes_on_as_if_there_had_been_none(
+    watch: Callable[[], BestWeights], average: float | None
+) -> None:
+    runs = []
+    for error in ([], [FailsOnce(4)]):
+        best = watch()
+        options: dict[str, Any] = {"epochs": 9, "optimizer": Adam(), "learning_rate": 3.0}
+        options["average"] = None if average is None else EMA(average)
+        made = trainer(None, best, *error, **options)
+        prepared = made.prepare(ROWS, HELD_OUT)
+        if error:
+            with pytest.raises(RuntimeError, match="mine"):
+                made.run(prepared)
+            assert best.weights is not None
+            assert np.array_equal(made.network.parameters.values, best.weights)
+        history = made.run(prepared)
+        weights = made.network.parameters.values
+        runs.append((figures(history), history.stop_reason, best.epoch, weights.tobytes()))
+    assert runs[0] == runs[1]
+    assert best.epoch == 2  # so that the error came after it
+
+
+def test_a_run_is_refused_if_a_callback_could_not_be_kept_at_an_error() -> None:
+    class Broken(BestWeights):
+        def state_dict(self) -> dict[str, Any]:
+            raise LookupError("another")
+
+    made = trainer(None, Broken("loss"), FailsOnce(1))
+    prepared = made.prepare(ROWS)
+    with pytest.raises(RuntimeError, match="mine") as caught:
+        made.run(prepared)
+    assert any("another" in note for note in caught.value.__notes__)
+    with pytest.raises(ModelError, match="prepare another, or resume"):
+        made.run(prepared)
+
+
+def test_an_epoch_after_the_last_one_changes_nothing() -> None:
+    begun: list[int] = []
+
+    class Begins(Callback):
+        def on_epoch_begin(self, *, state: TrainingState) -> None:
+            begun.append(state.progress.epoch)
+
+    made = trainer(None, Begins(), epochs=2)
+    prepared = made.prepare(ROWS)
+    with prepared.threads:
+        for _ in range(3):
+            made.run_epoch(prepared)
+    assert begun == [0, 1]
+    assert made.history.stopped_in is None
+    assert not made.state.progress.begun

@@ -19,6 +19,7 @@ from handloom import (
     EarlyStopping,
     InverseTimeDecay,
     ModelError,
+    Muon,
     ReLU,
     Sequential,
     StopReason,
@@ -118,6 +119,13 @@ def test_a_refused_warm_start_changes_nothing() -> None:
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, weights)
     assert (second.state.optimizer.steps, len(second.history)) == (9, 3)
+    single = Trainer(network(ROWS), SGD(), 0.1, epochs=1)
+    double = Trainer(network(ROWS, dtype=np.float64), SGD(), 0.1, epochs=1)
+    single.fit(ROWS)
+    double.fit(ROWS)
+    with pytest.raises(ModelError, match=r"weights' must be float64 .*, got float32"):
+        double.fit(ROWS, warm=single.state)
+    assert double.state.optimizer.bindings == 1
     with pytest.raises(ConfigurationError, match=r"got a Trainer: pass its \.state"):
         second.fit(ROWS, warm=first)  # type: ignore[arg-type]
 
@@ -160,6 +168,17 @@ def test_a_warm_start_that_a_callback_refuses_leaves_the_network_as_it_is() -> N
     with pytest.raises(ConfigurationError, match="not measured"):
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, before)
+
+
+def test_a_warm_start_that_the_optimizer_refuses_leaves_the_network_as_it_is() -> None:
+    first, average = trainer(None, optimizer=Muon()), EMA()
+    first.fit(ROWS)
+    second = trainer(None, optimizer=Muon(adam_for=("nope",)), average=average)
+    before = second.network.parameters.values.copy()
+    with pytest.raises(ModelError, match="unknown layer in adam_for 'nope'"):
+        second.fit(ROWS, warm=first.state)
+    np.testing.assert_array_equal(second.network.parameters.values, before)
+    assert average.bindings == 0
 
 
 def test_a_training_is_resumed_or_starts_warm(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def show_table(
     On a terminal they fit its width; see `fitting_table`.
     """
     console, cells = _Console(), [[_cell(value) for value in row] for row in rows]
-    table = fitting_table(columns, cells, left, console)
+    table = fitting_table([printable(column) for column in columns], cells, left, console)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     print(f"\n{_wrapped(console, title)}")

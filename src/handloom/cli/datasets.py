@@ -38,7 +38,7 @@ from handloom.files import FileError
 from handloom.model import Model
 from handloom.training.run_description import RunDescription
 from handloom.training.run_folder import RunFolder, is_run
-from handloom.training.tables import TrainingTable, table_for
+from handloom.training.tables import TrainingTable, table_for, test_rows_sum
 
 NAMES = ", ".join(RESERVED)
 """The names of datasets, for help texts."""
@@ -366,13 +366,26 @@ def table_of_run(description: RunDescription) -> TrainingTable | None:
     return TrainingTable(description.data, own, description.test_rows)
 
 
+def drawn_test_rows(splits: Splits, options: DataOptions) -> str | None:
+    """Return the SHA-256 of test rows that were drawn by options; None if the data have a part."""
+    drawn = isinstance(options, TableOptions) or options.test is not None
+    return test_rows_sum(splits) if drawn else None
+
+
+def _draws_others(description: RunDescription | None, splits: Splits) -> bool:
+    """Return whether a run recorded its test rows, and they are others."""
+    recorded = None if description is None else description.test_rows
+    return recorded is not None and recorded != test_rows_sum(splits)
+
+
 def dataset_for(run: Path, model: Model, named: str | None, options: ImageOptions) -> Splits:
     """Return the named dataset, or else the one that the model of a folder was trained on.
 
     Raises
     ------
     DataError
-        If it cannot be loaded, or neither its name nor the run says where it is.
+        If it cannot be loaded, or neither its name nor the run says where it is; and if the data
+        of the training have changed, so that other test rows are drawn from them.
     ConfigurationError
         If there are options for a dataset that is not named.
     """
@@ -389,12 +402,23 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         return table_for(model, named, of_run, tell=note)
     if named is not None:
         own = own if isinstance(own, ImageOptions) else DEFAULT
-        return load_dataset(named, _with_those_of_run(named, options, own, model))
+        splits = load_dataset(named, _with_those_of_run(named, options, own, model))
+        same = description is not None and str(Path(named).resolve()) == description.data
+        if same and _draws_others(description, splits):
+            note(f"{named}: other test rows than in the training; some may be training rows")
+        return splits
     refuse_options(options, None)
     if description is not None:
         source = recorded_data(description, model)
-        own = options_of_run(description) if source == description.data else DEFAULT
-        return load_dataset(source, own, tell=quiet)
+        same = source == description.data
+        own = options_of_run(description) if same else DEFAULT
+        splits = load_dataset(source, own, tell=quiet)
+        if same and _draws_others(description, splits):
+            raise DataError(
+                f"{source}: has changed since the training, so that some test rows may be training "
+                "rows of then: name the earlier folder, or one of new images, with --data"
+            )
+        return splits
     if model.trained_on in RESERVED:
         return load_dataset(model.trained_on)
     raise DataError(f"the model was trained on {model.trained_on}; name its folder with --data")

@@ -11,10 +11,11 @@ import typer
 
 from handloom.cli.console import note
 from handloom.errors import ConfigurationError
-from handloom.files import FileError, make_folder
+from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import LOCK, HeldFolder, only_writer
 from handloom.model import Model
-from handloom.training.run_folder import RunFolder, is_run
+from handloom.text import listed
+from handloom.training.run_folder import DESCRIPTION, RunFolder, is_run
 
 Out = Annotated[
     Path | None,
@@ -93,9 +94,18 @@ def _remove_empty(folder: Path) -> None:
 
 
 def load_model(folder: Path) -> Model:
-    """Load the model of a run folder or of a model folder."""
+    """Load the model of a run folder or of a model folder.
+
+    Raises
+    ------
+    ModelError, FileError
+        If there is none; of a folder of runs, with their names.
+    """
     if is_run(folder) or not folder.is_dir():  # of which a run folder tells the nearest one
         return RunFolder.open(folder).model()
+    runs = sorted(each.parent.name for each in folder.glob(f"*/{DESCRIPTION}"))
+    if runs and not (folder / MANIFEST).exists():
+        raise FileError(f"{folder} holds the runs {listed(map(repr, runs))}: name one of them")
     return Model.load(folder)
 
 

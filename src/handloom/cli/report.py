@@ -121,7 +121,7 @@ def _write(paths: list[Path], out: Path | None, splits: Splits | None) -> Path:
     file = _default_file(paths) if out is None else out
     runs = [_with_page(read_run(folder, find, splits), folder, file) for folder in folders]
     for reason in dict.fromkeys(run.missing["test"] for run in runs if "test" in run.missing):
-        note(f"the page lacks images: {reason}")
+        note(f"the page lacks the test rows: {reason}")
     page = report_of(runs[0]) if len(runs) == 1 else report_of_several(runs)
     return page.save(file)
 

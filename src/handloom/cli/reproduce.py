@@ -14,6 +14,7 @@ from handloom.cli.console import note, saved_results, say, show_table, show_text
 from handloom.cli.datasets import (
     ImageData,
     dataset_source,
+    drawn_test_rows,
     load_dataset,
     refuse_in_images,
     with_image_options,
@@ -68,7 +69,7 @@ def reproduce(
     with output_folder(out, "study") as held:
         folder = StudyFolder(held)
         splits = load_dataset(data, options)
-        source = dataset_source(data, splits)
+        source, test_rows = dataset_source(data, splits), drawn_test_rows(splits, options)
         if study.steps < STEPS:
             note(f"{study.steps} steps of the study's {STEPS:,}; leave out --steps for all")
         runs: dict[str, list[Run]] = {}
@@ -77,7 +78,12 @@ def reproduce(
             settings = study.settings_to_json(name, seed)
             threads = study.threads or default_threads(sharing=ranks_of(ranks).sharing_cores)
             description = RunDescription(
-                settings, source, None, threads, data_options=options.to_json()
+                settings,
+                source,
+                None,
+                threads,
+                data_options=options.to_json(),
+                test_rows=test_rows,
             )
             run_folder = reports.study_run_folder(folder, name, seed, description)
             saving = Secondary("error", then="", tell=note)

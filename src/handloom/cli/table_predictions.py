@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -126,10 +127,15 @@ def _leading(shares: Sequence[str], classes: Sequence[str]) -> list[str]:
 
 
 def prediction_names(model: Model, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the columns of predictions, which differ from those of the table."""
+    """Return the names of the columns of predictions: all differ, also from those of the table."""
     added = ["prediction"] if model.classes else _outputs(model)
     added += [f"probability of {name}" for name in model.classes]
-    return tuple(name if name not in names else f"{name} (handloom)" for name in added)
+    taken = list(names)
+    for name in added:
+        numbered = (f"{name} (handloom {number})" for number in count(2))
+        possible = chain([name, f"{name} (handloom)"], numbered)
+        taken.append(next(each for each in possible if each not in taken))
+    return tuple(taken[len(names) :])
 
 
 def _outputs(model: Model) -> list[str]:

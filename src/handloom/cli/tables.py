@@ -108,7 +108,7 @@ def _table(
         text, widest = index < left, _widest([Text(header), *(row[index] for row in rows)])
         folds = text and folded
         table.add_column(
-            header,
+            Text(header),  # a string would be read as markup
             justify="left" if text else "right",
             no_wrap=not folds,
             min_width=min(widest, READABLE) if folds else widest,

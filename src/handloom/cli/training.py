@@ -10,14 +10,14 @@ import typer
 
 from handloom import reports
 from handloom.cli.console import note, saved_results, wrote
-from handloom.cli.datasets import dataset_source, load_dataset
+from handloom.cli.datasets import dataset_source, drawn_test_rows, load_dataset
 from handloom.cli.logs import loggers
 from handloom.cli.ranks import part_of_training, path_on_ranks, sharing
 from handloom.cli.report import say_report
 from handloom.cli.runs import Describe
 from handloom.cli.training_results import exit_unless_successful, show_results
 from handloom.data import Dataset, Splits
-from handloom.data.table_options import DataOptions, TableOptions
+from handloom.data.table_options import DataOptions
 from handloom.errors import ConfigurationError, DataError, DivergenceWarning
 from handloom.locks import HeldFolder
 from handloom.model import Model
@@ -37,7 +37,6 @@ from handloom.training import (
 )
 from handloom.training.boundary import has_grid
 from handloom.training.run_folder import REPORT
-from handloom.training.tables import test_rows_sum
 from handloom.training.triggers import FORMS, trigger
 
 EVERY = "5m"
@@ -141,7 +140,7 @@ def _description_entries(
         "settings": experiment.experiment_to_json(settings),
         "data": dataset_source(data, splits),
         "data_options": options.to_json(),
-        "test_rows": test_rows_sum(splits) if isinstance(options, TableOptions) else None,
+        "test_rows": drawn_test_rows(splits, options),
         "checkpoint_every": every,
         "logs": dict(mode.logs),
         "threads": settings.threads

@@ -4,7 +4,7 @@ import datetime
 import math
 import numbers
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, partial
@@ -74,8 +74,14 @@ class Cells:
         return array
 
 
-def cells_of(column: Column) -> Cells:
+def cells_of(column: Column, categories: Collection[str] = ()) -> Cells:
     """Return the cells of a column.
+
+    Parameters
+    ----------
+    column : Column
+    categories : collection of str
+        The known categories of a learned column, which are no missing values in a file either.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def cells_of(column: Column) -> Cells:
     if values.ndim != 1:
         raise _refused(column, column.dtype)
     if column.dtype == TEXT:
-        return _of_file(values.tolist())
+        return _of_file(values.tolist(), MISSING_TEXTS.difference(categories))
     kind = values.dtype.kind
     if kind == "f":
         missing = missing | np.isnan(values)
@@ -173,7 +179,7 @@ def _of_integers(
     return replace(_of_numbers(values, missing, boolean=False, whole=True), _text=texts)
 
 
-def _of_file(cells: list[str]) -> Cells:
+def _of_file(cells: list[str], missing_texts: Collection[str]) -> Cells:
     """Return the cells of a column of a CSV file, which are texts that may be numbers."""
     if (values := _all_numbers(cells)) is not None:
         missing = np.zeros(len(cells), bool)
@@ -181,10 +187,10 @@ def _of_file(cells: list[str]) -> Cells:
             "number", missing, values, _whole(values, cells), None, partial(_stripped, cells)
         )
     texts = _stripped(cells)
-    missing = np.array([text in MISSING_TEXTS for text in texts], bool)
+    missing = np.array([text in missing_texts for text in texts], bool)
     if missing.all():
         return _cells("nothing", missing, texts)
-    present = [text for text in texts if text not in MISSING_TEXTS]
+    present = [text for text in texts if text not in missing_texts]
     values = np.full(len(texts), np.nan)
     if all(text.lower() in BOOLEANS for text in present):
         values[~missing] = [BOOLEANS[text.lower()] for text in present]

@@ -210,6 +210,11 @@ class ColumnStatistics:
             return "no training row has a value"
         if self.low < self.high:  # the square of a difference is 0
             return "the numbers of the training rows hardly differ"
+        if self.whole and abs(self.low) >= 2**53 and len(self.counts) > 1:
+            return (
+                "the integers of the training rows differ only in digits that are lost from 2^53 "
+                f"on; if they are identifiers, {self._remedy(self.remedies.categorical)}"
+            )
         return "all training rows have the same value"
 
     @property

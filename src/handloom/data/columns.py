@@ -203,7 +203,7 @@ class Columns:
         out = np.zeros((len(chunk), len(self.names)), np.float32)
         start = 0
         for each in self.inputs:
-            cells = cells_of(chunk.columns[each.name])
+            cells = cells_of(chunk.columns[each.name], each.categories)
             stop = start + len(each.names)
             write_column(each, cells, out[:, start:stop], chunk, where)
             remarks.add(each, cells)

@@ -164,7 +164,12 @@ class Classification:
         return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
 
     def score(self, logits: Array, targets: Targets, weights: Array | None) -> float:
-        """Return the fraction of correct predictions; with several labels all must be correct."""
+        """Return the fraction of correct predictions; with several labels all must be correct.
+
+        A single class, which is predicted without the network, has 1: `encode` refuses others.
+        """
+        if self.single_class is not None:
+            return 1.0
         if targets.ndim == 1:
             correct = logits.argmax(axis=1) == targets
         else:

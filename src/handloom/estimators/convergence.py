@@ -25,15 +25,16 @@ LEAST_RATE = 1e-6
 
 
 def require_weighted(score: Callable[..., float]) -> None:
-    """Refuse a function as ``scoring`` that does not take weights where rows have some.
+    """Refuse a scorer that does not take weights where rows have some, or whose metric does not.
 
     Raises
     ------
     ConfigurationError
         If it has no parameter ``sample_weight``.
     """
+    function = getattr(score, "_score_func", score)  # the metric of `sklearn.metrics.make_scorer`
     try:
-        parameters = signature(score).parameters.values()
+        parameters = signature(function).parameters.values()
     except ValueError:  # a callable that does not tell its parameters
         return
     if not any(
@@ -41,7 +42,8 @@ def require_weighted(score: Callable[..., float]) -> None:
     ):
         raise ConfigurationError(
             "'scoring' must take sample_weight where rows have weights (class_weight or "
-            "sample_weight): define score(estimator, X, y, sample_weight=None)"
+            "sample_weight): define score(estimator, X, y, sample_weight=None), or a metric with "
+            "that parameter"
         )
 
 
@@ -80,7 +82,9 @@ class RecordScore(Callback):
     def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         """Measure the score; NaN if a logit is not finite."""
         held_out = self.held_out
-        if state.counts_correct and held_out.weights is None and self.scorer is None:
+        own = self.scorer is None and held_out.weights is None
+        # a single class is predicted without the network, whose accuracy is another
+        if own and state.counts_correct and self.task.single_class is None:
             state.record(SCORE_COLUMN, measured.accuracy)
             return
         logits = predict_logits(state.network, held_out.inputs, state.loss)

@@ -78,6 +78,11 @@ class FactoryArchitecture:
 
     def _new_network(self, outputs: int) -> Sequential:
         """Call the factory and copy its network, as it may return the same object twice."""
+        if isinstance(self.factory, Sequential):
+            raise ModelError(
+                "network_factory must be a function that returns a network, got a network: define "
+                "network(outputs), which makes and returns it, and pass that function"
+            )
         network = self.factory(outputs)
         if not isinstance(network, Sequential):
             raise ModelError(f"network_factory must return a handloom.Sequential, got {network!r}")

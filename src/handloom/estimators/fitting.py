@@ -285,11 +285,14 @@ def _warning(
     history: History, options: FitOptions, convergence: Convergence, *, restored: bool
 ) -> FitWarning | None:
     """Return the warning about a fit by steps, if any."""
-    if _diverged(history):
-        cause = str(history.divergence)
+    if history.divergence is not None:
+        rate = "learning_rate" if callable(options.learning_rate) else "learning_rate_init"
+        cause = history.divergence.explained(
+            f"A smaller {rate} usually helps; if not, inputs of mean 0 and standard deviation 1"
+        )
         remark = " The best weights before that were restored." if restored else ""
         return FitWarning(
-            f"{NON_FINITE} {cause[:1].upper()}{cause[1:]}{remark}", weights_lost=not restored
+            f"{NON_FINITE} {cause[:1].upper()}{cause[1:]}.{remark}", weights_lost=not restored
         )
     if history.stop_reason is StopReason.INTERRUPTED:
         return INTERRUPTED

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def one_per_layer(name: str, value: Any, layers: int) -> list[Any]:
 def layers_of(
     hidden: Sequence[int],
     activations: Sequence[str],
-    dropouts: Sequence[float],
+    dropouts: Sequence[Any],
     outputs: int,
     *,
     alpha: float,
@@ -89,7 +89,7 @@ def layers_of(
         If an activation is unknown or a dropout rate is out of range.
     """
     for name in activations:
-        if name not in ACTIVATIONS:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
             raise ValueError(
                 f"every entry of 'activation' must be one of {sorted(ACTIVATIONS)}, got {name!r}"
             )
@@ -97,7 +97,7 @@ def layers_of(
     dense = partial(Dense, weights_l1=l1, weights_l2=alpha / 2.0)
     layers: list[Layer] = []
     for rate in dropouts:
-        if not 0.0 <= rate < 1.0:
+        if not (isinstance(rate, Real) and 0.0 <= float(rate) < 1.0):
             raise ValueError(
                 f"every entry of 'dropout' must be at least 0 and below 1, got {rate!r}"
             )

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_X_y, column_or_1d
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from handloom.data.conversion import require_unmasked
@@ -14,9 +15,16 @@ from handloom.errors import DataError
 from handloom.estimators.raw_rows import raw_rows
 from handloom.estimators.rows import Sample, drop_zero_weights
 from handloom.estimators.tasks import Task
+from handloom.estimators.warn import warn
 from handloom.training.class_weights import Weights
 
 FLOATS = (np.float64, np.float32)
+
+COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
+    "(n_samples, ), for example using ravel()."
+)
+"""Scikit-learn's warning about targets of shape (n, 1)."""
 
 
 def check_rows(
@@ -81,7 +89,8 @@ def check_rows(
             )
     refuse_masks_and_times("y", y)
     if y.ndim == 2 and y.shape[1] == 1 and isinstance(y, np.ndarray):
-        y = column_or_1d(y, warn=True)
+        warn(COLUMN, DataConversionWarning)
+        y = y[:, 0]
     return X, y
 
 

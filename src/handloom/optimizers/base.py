@@ -11,7 +11,13 @@ import numpy as np
 from handloom.arguments import BY_POSITION, ChecksArguments
 from handloom.backend import NUMPY, Backend
 from handloom.elsewhere import OPTIMIZER, AdvisesOnNames
-from handloom.errors import HandloomError, ModelError, require_count, require_number
+from handloom.errors import (
+    ConfigurationError,
+    HandloomError,
+    ModelError,
+    require_count,
+    require_number,
+)
 from handloom.operations import Update
 from handloom.optimizers.proximal import proximal_step
 from handloom.parallel.pool import SERIAL, Pool
@@ -270,7 +276,8 @@ class Optimizer(ChecksArguments, AdvisesOnNames, ABC):
         Raises
         ------
         ModelError
-            If an entry is missing, unknown or of another shape or dtype.
+            If an entry is missing, unknown or of another shape or dtype, or the number of steps is
+            none. The state does not change.
         """
         expected = {"steps", *self.state}
         if set(state) != expected:
@@ -278,11 +285,15 @@ class Optimizer(ChecksArguments, AdvisesOnNames, ABC):
                 f"{self.kind}: the state must hold {', '.join(sorted(expected))}, "
                 f"got {', '.join(sorted(state))}"
             )
+        try:
+            steps = require_count("steps", state["steps"], minimum=0)
+        except ConfigurationError as error:
+            raise ModelError(f"{self.kind}: {error}") from None
         for name, own in self.state.items():
             check_array(f"{self.kind}: {name}", np.asarray(state[name]), own.shape, own.dtype)
         for name, own in self.state.items():
             own[...] = np.asarray(state[name])
-        self.steps = require_count("steps", state["steps"], minimum=0)
+        self.steps = steps
 
 
 def _defining(class_: type, name: str) -> type:

@@ -13,6 +13,7 @@ from handloom.backend import NUMPY, Backend
 from handloom.errors import (
     ConfigurationError,
     ModelError,
+    require_bool,
     require_count,
     require_fraction,
     require_number,
@@ -92,18 +93,35 @@ class Muon(Optimizer):
     ) -> None:
         super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
         self.momentum = require_fraction("momentum", momentum)
-        self.nesterov = nesterov
+        self.nesterov = require_bool("nesterov", nesterov)
         if nesterov and not momentum:
             raise ConfigurationError("momentum must be above 0 with nesterov=True, got 0")
         self.iterations = require_count("iterations", iterations)
         self.adam_rate = require_number("adam_rate", adam_rate, minimum=0.0, exclusive=True)
-        if isinstance(adam_for, str):
-            raise ConfigurationError(f"adam_for must be a sequence of names, got {adam_for!r}")
-        self.adam_for = tuple(adam_for)
+        self.adam_for = adam_for
         self.beta1 = require_fraction("beta1", beta1)
         self.beta2 = require_fraction("beta2", beta2)
         self.epsilon = require_epsilon(epsilon)
         self._matrices: list[_Matrix] = []
+
+    @property
+    def adam_for(self) -> tuple[str, ...]:
+        """The layers, arrays or kinds of layers whose matrices are updated by AdamW too.
+
+        They cannot be changed once `bind` has divided the arrays.
+        """
+        return self._adam_for
+
+    @adam_for.setter
+    def adam_for(self, names: Sequence[str]) -> None:
+        if isinstance(names, str):
+            raise ConfigurationError(f"adam_for must be a sequence of names, got {names!r}")
+        if self._parameters is not None:
+            raise ConfigurationError(
+                f"muon: adam_for cannot be changed, since the arrays of the network are divided "
+                f"between Muon and AdamW: make a new optimizer, Muon(adam_for={[*names]!r})"
+            )
+        self._adam_for = tuple(names)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""
@@ -131,14 +149,14 @@ class Muon(Optimizer):
         Raises
         ------
         ModelError
-            If a name in ``adam_for`` is unknown.
+            If a name in ``adam_for`` is unknown. The optimizer does not change.
         """
-        super().bind(parameters, backend, pool)
-        self._lerp, single_block = backend.version_of(lerp), backend.compiles(lerp)
-        for name in self.adam_for:
+        for name in self.adam_for:  # first, since `bind` sets the state to zeros
             if not any(_names(name, array) for array in parameters.specs):
                 known = {array.rpartition(".")[0] for array in parameters.specs}
                 raise ModelError(unknown_name("layer in adam_for", name, known - {""}))
+        super().bind(parameters, backend, pool)
+        self._lerp, single_block = backend.version_of(lerp), backend.compiles(lerp)
         self._matrices, self._blocks_by_piece = [], []
         for name, span in parameters.slices().items():
             spec = parameters.specs[name]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from handloom.errors import ConfigurationError, require_fraction
+from handloom.errors import ConfigurationError, require_bool, require_fraction
 from handloom.operations import SGDUpdate, Update
 from handloom.optimizers.base import Optimizer
 from handloom.optimizers.moving_average import flush_to_zero
@@ -75,7 +75,8 @@ class SGD(Optimizer):
     Raises
     ------
     ConfigurationError
-        If momentum is out of range, or 0 with ``nesterov=True``.
+        If momentum is out of range, or 0 with ``nesterov=True``, or set later on an optimizer that
+        was made without it.
 
     References
     ----------
@@ -95,12 +96,30 @@ class SGD(Optimizer):
         proximal_l1: float = 0.0,
     ) -> None:
         super().__init__(weight_decay=weight_decay, proximal_l1=proximal_l1)
-        self.momentum = require_fraction("momentum", momentum)
-        self.nesterov = nesterov
+        self._momentum = require_fraction("momentum", momentum)
+        self.nesterov = require_bool("nesterov", nesterov)
         if nesterov and not momentum:
             raise ConfigurationError("momentum must be above 0 with nesterov=True, got 0")
         if momentum:
             self.state_names = ("velocity",)
+
+    @property
+    def momentum(self) -> float:
+        """The fraction of the velocity that is kept; 0 without a velocity.
+
+        An optimizer that was made with a momentum has a velocity, and another fraction may be set
+        between two steps.
+        """
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, momentum: float) -> None:
+        if momentum and not self.state_names:
+            raise ConfigurationError(
+                f"sgd: momentum cannot be changed from 0 to {momentum!r}, since an optimizer made "
+                f"without momentum has no velocity: make a new one, SGD(momentum={momentum!r})"
+            )
+        self._momentum = momentum
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

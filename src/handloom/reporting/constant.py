@@ -72,7 +72,7 @@ def loss_of_constant(run: ReportedRun) -> float | None:
     own = test.rows_per_class / len(test)
     if (shares[own > 0] == 0.0).any():  # a class without training rows
         return None
-    return -float(np.sum(own[own > 0] * np.log(shares[own > 0])))
+    return 0.0 - float(np.sum(own[own > 0] * np.log(shares[own > 0])))  # never -0.0
 
 
 def _error_of_mean(run: ReportedRun) -> float | None:

@@ -11,6 +11,7 @@ import numpy as np
 from handloom.data import fashion_mnist
 from handloom.data.dataset import Dataset, Splits
 from handloom.data.fingerprint import fingerprint
+from handloom.data.formats.tables import is_table
 from handloom.data.notes import Tell
 from handloom.data.sources.generated import GENERATED
 from handloom.data.sources.open_folder import read_folder
@@ -18,7 +19,7 @@ from handloom.data.sources.open_table import read_splits
 from handloom.data.sources.published import NAME, RESERVED
 from handloom.data.table_options import DataOptions, TableOptions, data_options_from_json
 from handloom.errors import DataError, DivergenceWarning, HandloomError
-from handloom.files import FileError, read_json
+from handloom.files import MANIFEST, FileError, read_json
 from handloom.model import Model
 from handloom.parameters import Array
 from handloom.reporting.run import ReportedRun
@@ -60,6 +61,8 @@ def run_folders(path: Path) -> list[Path]:
     if is_run(path):
         return [path]
     folders = sorted(each.parent for each in (path / RUNS).glob(f"*/{DESCRIPTION}"))
+    if not folders and (path / MANIFEST).is_file():
+        raise FileError(f"{path} is a model without its run: name it alone, with --data")
     if not folders:
         raise FileError(f"{path} is neither the folder of a run nor that of a study")
     return folders
@@ -122,7 +125,7 @@ def _with_rows(
         if data is not None:
             raise
         named = run.description.data
-        shown = named if named in RESERVED else "its folder"
+        shown = named if named in RESERVED else "its file" if is_table(named) else "its folder"
         reason = (
             f"the dataset was not found where the run names it ({shown}), or it has changed; pass "
             "--data to name it."

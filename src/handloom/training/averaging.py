@@ -1,9 +1,8 @@
 """Exponential moving average (EMA) of the weights, evaluated instead of the weights."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from handloom.operations import MovingAverage
 from handloom.optimizers.moving_average import lerp
 from handloom.parallel.pool import SERIAL, Pool
 from handloom.parameters import Array, Parameters, check_array
+
+Result = TypeVar("Result")
 
 
 class EMA:
@@ -95,16 +96,21 @@ class EMA:
         """Return the average as a record."""
         return MovingAverage(self.decay)
 
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Give the network its averaged values until the end of the block."""
+    def in_place(self, call: Callable[[], Result]) -> Result:
+        """Return the result of a call in which the network has its averaged values.
+
+        This is no context manager: a signal's handler may raise before the end of one begins.
+        """
         values = self._bound.values
         own = values.copy()
         try:
             np.copyto(values, self.values)
-            yield
-        finally:
+            result = call()
             np.copyto(values, own)
+        except BaseException:  # a signal handler's, which may raise at any line
+            np.copyto(values, own)
+            raise
+        return result
 
     def copy_to_network(self) -> None:
         """Give the network its averaged values for good."""
@@ -115,7 +121,7 @@ class EMA:
         return {"decay": self.decay}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the average and its number of steps."""
+        """Return the average, which is not copied, and its number of steps."""
         return {"steps": self.steps, "values": self.values}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -124,8 +130,11 @@ class EMA:
         Raises
         ------
         ModelError
-            If it is the average of another network.
+            If it is the average of another network, or an entry is missing or unknown.
         """
+        if set(state) != {"steps", "values"}:
+            entries = ", ".join(sorted(state)) or "nothing"
+            raise ModelError(f"an average's state must hold steps, values, got {entries}")
         values = np.asarray(state["values"])
         check_array("an average", values, self.values.shape, self.values.dtype)
         np.copyto(self.values, values)

@@ -115,7 +115,7 @@ def check_trainable(network: Sequential, loss: Loss, train: Dataset) -> None:
         )
 
 
-def check_batches(network: Sequential, rows: int, batch_size: int | None) -> None:
+def check_batches(network: Sequential, options: TrainingOptions, rows: int) -> None:
     """Refuse batches with fewer rows than a layer that couples rows needs.
 
     Raises
@@ -123,12 +123,12 @@ def check_batches(network: Sequential, rows: int, batch_size: int | None) -> Non
     ConfigurationError
         With the fewest rows, and the rows that there are.
     """
-    size, fewest = min(batch_size or rows, rows), network.fewest_rows
+    size, fewest = options.rows_per_batch(rows), network.fewest_rows
     if size < fewest:
         layers = ", ".join(name for name, layer in network.named_layers() if layer.couples_rows)
         raise ConfigurationError(
             f"a batch must have at least {fewest} rows, over which {layers} computes statistics, "
-            f"got {size} ({rows} training rows, batch_size={batch_size})"
+            f"got {size} ({rows} training rows, batch_size={options.batch_size})"
         )
 
 
@@ -181,7 +181,7 @@ def split_and_check(
         names = output_names_of(loss, validation.class_names)
         check_data(network, "validation", validation, names)
         check_same_rows(train, validation)
-    check_batches(network, len(train), options.batch_size)
+    check_batches(network, options, len(train))
     if options.augment:
         check_images(train)
     if not train.has_classes and options.loss is None:

@@ -26,6 +26,11 @@ INPUT = "the input"
 SEARCHED = 1 << 24
 """The number of values in which the largest input is searched; of more, a part of the rows is."""
 
+SMALLER_RATE = (
+    "A smaller learning rate usually helps; if not, smaller initial weights, or clip_norm"
+)
+"""The remedy where neither inputs nor targets are large."""
+
 LOGITS, GRADIENT, WEIGHTS = "the gradient of the logits", "the gradient of ", "the weights "
 """The name of an array, and the beginnings of the names of others."""
 
@@ -61,8 +66,13 @@ class Divergence:
     dtype: str = "float32"
 
     def __str__(self) -> str:
+        return self.explained(SMALLER_RATE)
+
+    def explained(self, smaller_rate: str) -> str:
+        """Return the cause, with a remedy: ``smaller_rate`` in place of `SMALLER_RATE`."""
+        advice = self._advice(smaller_rate)
         if self.before_training:
-            return printable(f"{self.array} were not finite before the first step. {self.advice}")
+            return printable(f"{self.array} were not finite before the first step. {advice}")
         before = "it was the first step"
         if self.gradient_norm is not None:
             before = (
@@ -71,7 +81,7 @@ class Divergence:
             )
         return printable(
             f"{self.array} was the first array that was not finite, in epoch {self.epoch + 1} at "
-            f"step {self.step + 1}; {before}. {self.advice}"
+            f"step {self.step + 1}; {before}. {advice}"
         )
 
     @property
@@ -79,9 +89,8 @@ class Divergence:
         """Whether weights were not finite before the first step."""
         return self.array.startswith(WEIGHTS) and self.gradient_norm is None
 
-    @property
-    def advice(self) -> str:
-        """The most likely cause, with a remedy."""
+    def _advice(self, smaller_rate: str) -> str:
+        """Return the most likely cause, with a remedy."""
         if self.before_training:
             return "Build the network again, or set weights that are finite"
         parts = {"targets": self.largest_target, "inputs": self.largest_input}
@@ -93,10 +102,7 @@ class Divergence:
                 "values: numpy.isfinite(train.inputs) shows which rows"
             )
         if not large:
-            return (
-                "A smaller learning rate usually helps; if not, smaller initial weights, or "
-                "clip_norm"
-            )
+            return smaller_rate
         sizes = " and ".join(f"{name} are as large as {size:.3g}" for name, size in large.items())
         reason = "which no learning rate is made for"
         if max(large.values()) > float(np.finfo(self.dtype).max):

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ class Epoch:
     prepared: PreparedTraining
     hooks: Hooks
     save_if_due: Callable[[TrainingState], None]
+    _callers_errors: Any = field(init=False, default_factory=np.geterr)  # those that hooks see
 
     @np.errstate(over="ignore", invalid="ignore")  # checked at every step instead of warnings
     def run(self) -> None:
@@ -53,6 +55,7 @@ class Epoch:
         prepared, state, progress = self.prepared, self.prepared.state, self.prepared.state.progress
         state.require_own_parts()
         state.require_whole_step()
+        prepared.restore_weights()
         started = time.perf_counter() - progress.seconds
         order = prepared.order(progress.epoch)
         if not progress.begun:
@@ -141,18 +144,23 @@ class Epoch:
 
     def _validate(self) -> Measurement | None:
         """Validate, if there are validation rows, with averaged weights if there are any."""
-        prepared, state = self.prepared, self.prepared.state
+        state = self.prepared.state
         if state.validation is None:
             return None
-        with state.average.in_place() if state.average is not None else nullcontext():
-            self._call_hooks("on_validation_begin")
-            prepared.agreement.decide(None)
-            measured = prepared.measure_validation()
-            self._call_hooks("on_validation_end", measured=measured)
+        measure = self._measure_validation
+        return measure() if state.average is None else state.average.in_place(measure)
+
+    def _measure_validation(self) -> Measurement | None:
+        """Measure the validation rows, between the hooks of validation."""
+        self._call_hooks("on_validation_begin")
+        self.prepared.agreement.decide(None)
+        measured = self.prepared.measure_validation()
+        self._call_hooks("on_validation_end", measured=measured)
         return measured
 
     def _call_hooks(self, hook: str, **arguments: object) -> None:
-        """Call a hook of every callback, on rank 0."""
+        """Call a hook of every callback, on rank 0, in the error state of the caller."""
         changing = self.hooks.may_change_results(hook)
-        with self.prepared.agreement.watching() if changing else nullcontext():
+        watching = self.prepared.agreement.watching() if changing else nullcontext()
+        with watching, np.errstate(**self._callers_errors):
             self.hooks.call(hook, state=self.prepared.state, **arguments)

@@ -155,7 +155,7 @@ class Objective:
         self._follow_options()
         reader = self._reader_of(batch.arrays.inputs)
         deal = self._shards_by_lane(len(batch), training=gradient)
-        own = deal[deal_lanes(len(deal), self._ranks.size)[self._ranks.rank]]
+        own = deal[self._own_lanes(len(deal))]
         lanes = self._lanes_for(len(own), single=len(deal) == 1)
         calls = [
             partial(lane.run, batch, reader, shards, training=gradient)
@@ -242,7 +242,7 @@ class Objective:
     def prepare_lanes(self, rows: int) -> None:
         """Make the lanes of a batch of ``rows`` rows, and compile the functions that they call."""
         lanes = self.lanes(rows)
-        own = deal_lanes(lanes, self._ranks.size)[self._ranks.rank]
+        own = self._own_lanes(lanes)
         self._lanes_for(own.stop - own.start, single=lanes == 1)
 
     def first_bad_array(self, batch: Batch) -> str:
@@ -256,6 +256,10 @@ class Objective:
         bad = first_bad_array(lane.replica, lane.loss, ready, batch.total_weight)
         lane.replica.take_statistics()  # discarded: this step is not accepted
         return bad
+
+    def _own_lanes(self, lanes: int) -> slice:
+        """Return which of the lanes of a batch this rank runs."""
+        return deal_lanes(lanes, self._ranks.size)[self._ranks.rank]
 
     def _shards_by_lane(self, rows: int, *, training: bool = True) -> list[list[slice]]:
         key = rows, training

@@ -219,6 +219,10 @@ class TrainingOptions:
         """The transform, or None for the default."""
         return cast("Transform | None", self.transform)
 
+    def rows_per_batch(self, rows: int) -> int:
+        """Return the number of rows of a batch, of training data of ``rows`` rows."""
+        return min(self.batch_size or rows, rows)
+
     def describe(self) -> dict[str, Any]:
         """Return every option by name, as JSON; an object by its class and arguments."""
         return {option.name: describe(getattr(self, option.name)) for option in fields(self)}

@@ -65,13 +65,13 @@ def own_parts(
     return collected.records
 
 
-def constant_parts(begun: Mapping[str, Record], now: Mapping[str, Record]) -> dict[str, Record]:
+def constant_parts(at_begin: Mapping[str, Record], now: Mapping[str, Record]) -> dict[str, Record]:
     """Return the records from the beginning, without attributes, globals and parts changed since.
 
     The names of attributes that have changed or are new are in ``running``.
     """
     constant = {}
-    for path, record in begun.items():
+    for path, record in at_begin.items():
         if path not in now or now[path]["kind"] != record["kind"]:
             continue
         attributes = _common(record["attributes"], now[path]["attributes"])

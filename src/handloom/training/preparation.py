@@ -4,9 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from threading import get_ident
 from typing import Any
+
+import numpy as np
 
 from handloom.backend import Backend
 from handloom.data.batches import Batch, Order, epoch_order
@@ -87,6 +90,8 @@ class PreparedTraining:
     probe: Probe | None = None
     seconds_per_step: float = math.inf
     _thread: int | None = None
+    _weights_at_error: Array | None = None
+    _callbacks_at_error: dict[str, Any] | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -101,6 +106,35 @@ class PreparedTraining:
     def runs_in_this_thread(self) -> bool:
         """Whether this thread is inside of `running`."""
         return self._thread == get_ident()
+
+    def restore_weights(self) -> None:
+        """Restore the weights at the error of an earlier run, if there was one."""
+        if self._weights_at_error is not None:
+            np.copyto(self.state.parameters.values, self._weights_at_error)
+            self._weights_at_error = None
+
+    @contextmanager
+    def restored_callbacks(self) -> Iterator[None]:
+        """Restore the callbacks, which have begun; keep them, and the weights, at an error.
+
+        After the block `on_train_end` changes both, and another run goes on from before it. If a
+        callback cannot be kept, the training has ended.
+        """
+        state = self.state
+        if self._callbacks_at_error is not None:
+            state.load_callbacks(self._callbacks_at_error)
+        elif self.snapshot is not None:
+            self.snapshot.restore_callbacks(state)
+        try:
+            yield
+        except BaseException as error:
+            try:
+                self._callbacks_at_error = deepcopy(state.states_of_callbacks())
+                self._weights_at_error = state.parameters.values.copy()
+            except BaseException as another:
+                state.ended = True
+                error.add_note(f"then the states of callbacks could not be kept: {another!r}")
+            raise
 
     def goes_on(self) -> bool:
         """Return whether training has another step on rank 0; every rank makes this call.
@@ -117,7 +151,7 @@ class PreparedTraining:
     def order(self, epoch: int) -> Order:
         """Return the order of the rows of an epoch."""
         rows, options = len(self.arrays.inputs), self.state.options
-        size = min(options.batch_size or rows, rows)
+        size = options.rows_per_batch(rows)
         stream = Stream(options.seed) if options.shuffle else None
         return epoch_order(rows, size, stream, epoch, fewest=self.state.network.fewest_rows)
 
@@ -194,7 +228,7 @@ def prepare(
     weights = RowWeights.of(train, validation, data, network.parameters.dtype)
     if warm is not None:
         warm.check(network, options.chosen_optimizer)
-    size = min(options.batch_size or len(train), len(train))
+    size = options.rows_per_batch(len(train))
     epoch_steps = batch_count(len(train), size, network.fewest_rows)
     steps = options.epochs * epoch_steps
     compared = fingerprint_data or ranks.size > 1
@@ -274,15 +308,14 @@ def _backend_and_threads(
 def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmStart | None) -> None:
     """Bind optimizer and average to the network, with weights and state of a warm start."""
     parameters, optimizer = state.network.parameters, state.options.chosen_optimizer
+    optimizer.bind(parameters, backend, threads)  # first: it may refuse the network
     if warm is not None:
+        optimizer.load_state_dict(warm.optimizer)
         parameters.load(warm.weights)
         state.store_initial_weights()
-    for part in (optimizer, state.options.average):
-        if part is not None:
-            part.bind(parameters, backend, threads)
+    if state.options.average is not None:
+        state.options.average.bind(parameters, backend, threads)
     state.store_bindings()
-    if warm is not None:
-        optimizer.load_state_dict(warm.optimizer)  # `bind` has set it to zeros
 
 
 def _check_ranks(

@@ -46,7 +46,8 @@ def configuration(state: TrainingState) -> dict[str, Any]:
         If the configuration of a layer omits an argument of its constructor, so that a resume could
         not compare it.
     """
-    begun = state.own_parts
+    own_at_begin = state.own_parts
+    own = own_parts(_parts(state), own_at_begin) if own_at_begin else {}
     described = {
         **state.options.describe(),
         "loss": describe(state.loss),
@@ -58,9 +59,9 @@ def configuration(state: TrainingState) -> dict[str, Any]:
             ("data", "validation", "sample_weights", "class_weight", "validation_weights")
         ),
         **state.data_fingerprints,
-        "own": constant_parts(begun, own_parts(_parts(state), begun)) if begun else {},
+        "own": constant_parts(own_at_begin, own),
         "rates": state.rates,
-        "begun": state.begun,
+        "begun": state.parts_at_begin,
     }
     configured: dict[str, Any] = json.loads(json.dumps(pack(described, {})))
     return configured
@@ -87,7 +88,7 @@ def record_own_parts(state: TrainingState, steps: int, *, complete: bool = True)
     for name, part in _each(parts) if complete else ():
         _require_complete(name, part)
     described = configuration(state)
-    state.begun = {name: described[name] for name in _CHANGING}
+    state.parts_at_begin = {name: described[name] for name in _CHANGING}
     state.own_parts = own_parts(parts)
     if any(path.startswith("learning_rate") for path in state.own_parts):
         state.rates = sampled_rates(state.options.schedule, steps)
@@ -180,14 +181,14 @@ def compare(
         If an entry differs that results depend on.
     """
     notes: list[str] = []
-    begun = saved.get("begun", {})  # checkpoints before it had none
+    parts_at_begin = saved.get("begun", {})  # checkpoints before it had none
     for name in dict.fromkeys([*saved, *current]):
         if name in ("own", "rates", "begun"):
             continue
         on_resume = type(options).on_resume(name)
         # an option that did not exist when the checkpoint was written counts as its default
         before, now = saved.get(name, type(options).default(name)), current.get(name)
-        if name in begun and now == begun[name]:
+        if name in parts_at_begin and now == parts_at_begin[name]:
             continue
         if name in ("data", "validation"):
             _require_same_data(name, before, now)
@@ -225,10 +226,11 @@ def _check_epochs(
             f"cannot resume: epochs is {now}, the checkpoint has {before}, and the schedule has a "
             f"fixed number of {planned} steps"
         )
-    begun = progress["epoch"] + bool(progress["epoch_steps"])
-    if now < begun:
+    epochs_begun = progress["epoch"] + bool(progress["epoch_steps"])
+    if now < epochs_begun:
         raise ModelError(
-            f"cannot resume: epochs is {now}, and {begun} epochs were begun before the checkpoint"
+            f"cannot resume: epochs is {now}, and {epochs_begun} epochs were begun before the "
+            "checkpoint"
         )
     return f"resumed with epochs {now}, before {before}"
 

@@ -34,7 +34,8 @@ class RunDescription:
     data_options : dict
         The options of a folder of images, or of a table, as their ``to_json`` returns them.
     test_rows : str or None
-        Of a table: the SHA-256 of its test rows, so that a changed table is noticed.
+        Of a table, or of class folders: the SHA-256 of the test rows that were drawn from it, so
+        that a change, after which others are drawn, is noticed.
     logs : dict
         The logs for other tools: ``tensorboard`` with a folder, ``mlflow`` with True.
 

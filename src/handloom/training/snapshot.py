@@ -88,7 +88,7 @@ class Snapshot:
             state.load_state_dict(unpack(self.values, self.arrays))
             state.own_parts = resumed_parts(self.configuration["own"], state.own_parts)
             state.rates = self.configuration["rates"]
-            state.begun = self.configuration.get("begun", state.begun)
+            state.parts_at_begin = self.configuration.get("begun", state.parts_at_begin)
 
     def restore_callbacks(self, state: TrainingState) -> None:
         """Restore the state of callbacks; see `Callback.load_state_dict`.

@@ -71,7 +71,7 @@ class TrainingState:
     own_parts : dict
         The records of own functions and objects, if there are checkpoints or several ranks; see
         `handloom.training.own_parts`.
-    begun : dict
+    parts_at_begin : dict
         The descriptions of the parts whose options a callback may change, as training began, if
         there are checkpoints or several ranks.
     distribution : Distribution or None
@@ -121,7 +121,7 @@ class TrainingState:
         self.deadline = math.inf
         self.store_bindings()
         self.own_parts: dict[str, dict[str, Any]] = {}
-        self.begun: dict[str, Any] = {}
+        self.parts_at_begin: dict[str, Any] = {}
         self.rates: list[tuple[int, float | None]] = []
         self.distribution: Distribution | None = None
         self.rate_scale = 1.0
@@ -503,10 +503,14 @@ class TrainingState:
             "good_weights": self.good_weights,
             "optimizer": self.optimizer.state_dict(),
             **average,
-            "callbacks": {
-                name: {"made": describe(each), "state": each.state_dict()}
-                for name, each in self.callbacks.items()
-            },
+            "callbacks": self.states_of_callbacks(),
+        }
+
+    def states_of_callbacks(self) -> dict[str, Any]:
+        """Return the states of the callbacks, for `load_callbacks`; arrays are not copied."""
+        return {
+            name: {"made": describe(each), "state": each.state_dict()}
+            for name, each in self.callbacks.items()
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -538,7 +542,7 @@ class TrainingState:
             set_options(part, {name: options[name] for name in options_of(part) if name in options})
 
     def load_callbacks(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Load the states of callbacks from `state_dict`.
+        """Load the states of callbacks from `states_of_callbacks`.
 
         A callback that is new or has another ``config`` starts without a state, and the history
         notes it.

@@ -43,7 +43,7 @@ class TrainingTable:
 
 
 def test_rows_sum(splits: Splits) -> str:
-    """Return the SHA-256 of the test rows of a table and their targets."""
+    """Return the SHA-256 of the test rows of a dataset and their targets."""
     return str(fingerprint(splits.test)["sha256"])
 
 

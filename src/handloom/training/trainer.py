@@ -70,7 +70,7 @@ class Trainer(AdvisesOnNames):
     network : Sequential
     options : TrainerOptions
     signals : list of int
-        The signals that ended the latest training.
+        The signals that came in the latest training, which the first one ends.
 
     Raises
     ------
@@ -153,7 +153,8 @@ class Trainer(AdvisesOnNames):
         done, before the first step. After that, even if a callback raised an error:
 
         - a handler of the application is called; without one, SIGTERM ends the process;
-        - after Ctrl-C with Python's default handler, `fit` returns, with a warning;
+        - after Ctrl-C with Python's default handler, `fit` returns, with a warning, also if
+          training had just ended for another reason;
         - with ``on_signal="finish"``, `fit` returns in every case.
 
         A second signal takes effect at once. A hang-up, as of a closed terminal, does the same as
@@ -302,15 +303,16 @@ class Trainer(AdvisesOnNames):
     def run(self, prepared: PreparedTraining) -> History:
         """Run a training to its end, once.
 
-        After an error in it, another call goes on with the steps that are left, unless the error
-        came in the middle of an update.
+        After an error in it, another call goes on with the steps that are left, as if there had
+        been no error: from the weights and the states of callbacks before `Callback.on_train_end`.
+        It is refused if the error came in the middle of an update, or the ``state_dict`` of a
+        callback failed.
 
         Raises
         ------
         ModelError
-            If it was prepared by another trainer, has been run, an error ended it in the middle of
-            an update, or another training uses a part of it, or has used its optimizer or average
-            since.
+            If it was prepared by another trainer, has been run, cannot go on after an error, or
+            another training uses a part of it, or has used its optimizer or average since.
         RankError
             If the training has failed on another rank.
         """
@@ -329,6 +331,7 @@ class Trainer(AdvisesOnNames):
                 raise ModelError("this training has ended: prepare another, or resume it with fit")
             prepared.state.require_own_parts()
             prepared.state.require_whole_step()
+            prepared.restore_weights()
             self._state = prepared.state
             return self._run(prepared)
 
@@ -371,9 +374,7 @@ class Trainer(AdvisesOnNames):
     def _run_epochs(self, prepared: PreparedTraining) -> None:
         """Run the epochs of a training that are left, and end it."""
         state, checkpoints = prepared.state, self._checkpoints
-        with prepared.threads, self._hooks.training(state):
-            if prepared.snapshot:
-                prepared.snapshot.restore_callbacks(state)
+        with prepared.threads, self._hooks.training(state), prepared.restored_callbacks():
             with checkpoints.saving_at_end(state) if checkpoints else nullcontext():
                 while prepared.goes_on():
                     self.run_epoch(prepared)
@@ -391,14 +392,15 @@ class Trainer(AdvisesOnNames):
             state.ended = True
 
     def run_epoch(self, prepared: PreparedTraining) -> None:
-        """Run one epoch, or the rest of it, unless training stops."""
+        """Run one epoch, or the rest of it, unless training stops or has no epoch left."""
         if prepared.runs_in_this_thread:
             Epoch(prepared, self._hooks, self._save_if_due).run()
             return
         with self._in_use(nested=True):
             self.signals.clear()  # of an earlier training
             with self._together("run_epoch"):
-                Epoch(prepared, self._hooks, self._save_if_due).run()
+                if prepared.goes_on():
+                    Epoch(prepared, self._hooks, self._save_if_due).run()
 
     def _save_if_due(self, state: TrainingState) -> None:
         if self._checkpoints:
@@ -448,7 +450,7 @@ class Trainer(AdvisesOnNames):
 
     @contextmanager
     def _delivering_signals(self) -> Iterator[None]:
-        """Deliver the signals that ended training in a block; see `fit`."""
+        """Deliver the signals that came in a block; see `fit`."""
         self.signals.clear()
         try:
             yield
@@ -456,16 +458,17 @@ class Trainer(AdvisesOnNames):
             self._deliver()
             raise
         undelivered = self._deliver()
-        interrupted = self._state and self._state.history.stop_reason is StopReason.INTERRUPTED
         tell = say if in_notebook() else warn  # a notebook shows a warning as a failure
-        for number in undelivered if interrupted and self.leads else ():
+        for number in undelivered if self.leads else ():
             tell(self._interrupted(number))
 
     def _interrupted(self, number: int) -> str:
-        """Return the sentence about a signal that ended training."""
-        who = "you stopped the training"
+        """Return the sentence about a signal that ended training, or came too late for that."""
+        signal, who = Signals(number).name, "you stopped the training"
+        if self.history.stop_reason is not StopReason.INTERRUPTED:
+            return f"{signal} came when training had ended: {self.history.ended}"
         if not in_notebook():
-            who = f"training was interrupted by {Signals(number).name}"
+            who = f"training was interrupted by {signal}"
         if self.state.progress.steps == 0:
             return f"{who} before its first step: the network has the weights it had"
         return f"{who}: it ended after a whole step, and the network has {self._weights_at_end()}"

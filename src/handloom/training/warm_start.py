@@ -8,7 +8,7 @@ from handloom.errors import ModelError
 from handloom.in_use import unused
 from handloom.network import Sequential
 from handloom.optimizers import Optimizer
-from handloom.parameters import Array
+from handloom.parameters import Array, check_arrays
 from handloom.training.state import TrainingState, shapes_of
 
 
@@ -61,7 +61,7 @@ class WarmStart:
             )
 
     def check(self, network: Sequential, optimizer: Optimizer) -> None:
-        """Refuse another network, other frozen layers or another optimizer.
+        """Refuse another network, other frozen layers, another dtype or another optimizer.
 
         Raises
         ------
@@ -81,6 +81,7 @@ class WarmStart:
                         f"no warm start: among the {group}, {name} is {now.get(name)}, "
                         f"the earlier training has {before.get(name)}"
                     )
+        check_arrays(self.weights, network.parameters.specs, network.parameters.dtype)
         before_optimizer, optimizer_now = (
             _description(self.kind, self.state_names),
             _description(optimizer.kind, optimizer.state_names),

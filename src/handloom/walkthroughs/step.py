@@ -81,19 +81,19 @@ class Example:
 
 
 def tiny_settings(**changes: Any) -> Settings:
-    """Return the settings of the tiny network.
+    """Return the settings of the tiny network; the learning rate is that of the optimizer.
 
     Parameters
     ----------
     **changes
-        Fields of `Settings` in index of the defaults here.
+        Fields of `Settings` in place of the defaults here.
 
     Raises
     ------
     ConfigurationError
         If a value is invalid, or would be ignored.
     """
-    tiny = Settings((HIDDEN,), optimizer="sgd", learning_rate=0.1, schedule="constant", l2=0.01)
+    tiny = Settings((HIDDEN,), optimizer="sgd", schedule="constant", l2=0.01)
     return replace(tiny, **changes)
 
 

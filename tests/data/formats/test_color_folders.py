@@ -119,6 +119,15 @@ def test_other_modes_become_rgb(folder: Path, mode: str) -> None:
     assert not said
 
 
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_a_transparent_color_becomes_black(tmp_path: Path, color: str) -> None:
+    for name, image, shade in (("a", red(), RED), ("b", gray(), GRAY)):
+        for index in range(2):
+            save(tmp_path / name / f"{index}.png", image, transparency=shade)
+    splits = open_folder(tmp_path, color=color, test=0.5)  # type: ignore[arg-type]
+    assert not splits.train.inputs.any()
+
+
 def test_photos_are_turned_upright(folder: Path) -> None:
     turned = Image.new("L", (6, 4), 0)
     turned.paste(255, (0, 0, 3, 4))  # the left half: the top, after a quarter turn clockwise

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.data.helpers import same, small_splits
 
 from handloom import DataError, Dataset, Splits
-from handloom.data import read_image_folders, write_image_folders
+from handloom.data import ImageOptions, read_image_folders, write_image_folders
 from handloom.data.formats import image_folders, image_rows
 from handloom.errors import MissingExtraError
 
@@ -224,6 +224,28 @@ def test_what_is_deeper_than_8_bits_is_refused_with_its_mode(folder: Path, mode:
     message = refusal(folder)
     assert f"mode {mode!r}, expected at most 8 bits per channel" in message
     assert ("// 257" if mode == "I;16" else "scale its levels to 8 bits") in message
+
+
+@pytest.mark.parametrize(("color", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_16_bits_in_color_or_with_transparency_are_refused(
+    folder: Path, color: int, channels: int
+) -> None:
+    path = folder / "train" / "0" / "0000.png"
+    header = struct.pack(">IIBBBBB", 5, 5, 16, color, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x12\xff" * channels * 5) * 5)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+            for name, content in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+        )
+    )
+    assert "0000.png: 16 bits per channel, expected at most 8" in refusal(folder)
+    Image.open(path).save(path)  # as the error says
+    read_image_folders(folder, options=ImageOptions(color="rgb"))
 
 
 def test_several_frames(folder: Path) -> None:

@@ -24,6 +24,16 @@ def test_a_rotated_picture_is_turned_upright(kind: str, mode: str, tmp_path: Pat
     assert np.array_equal(read_photograph(tmp_path / "turned", (28, 28)), upright)
 
 
+@pytest.mark.parametrize(("mode", "color"), [("RGB", (200, 10, 20)), ("L", 77)])
+def test_a_transparent_color_shows_the_background(
+    mode: str, color: tuple[int, ...] | int, tmp_path: Path
+) -> None:
+    Image.new(mode, (4, 4), color).save(tmp_path / "clear.png", transparency=color)
+    for shape in ((4, 4), (3, 4, 4)):
+        for invert in (False, True):  # which shows white, and inverts it
+            assert not read_photograph(tmp_path / "clear.png", shape, invert=invert).any()
+
+
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 3), (6, 8, 4)])
 def test_arrays_of_any_depth_are_the_same_image(shape: tuple[int, ...]) -> None:
     levels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)

@@ -379,6 +379,13 @@ def test_a_model_that_never_predicts_the_rare_class_is_not_called_fine() -> None
     assert "found no problem" not in text
 
 
+def test_the_loss_of_the_shares_of_one_class_has_no_sign() -> None:
+    data = rare()
+    one = data.take(np.flatnonzero(data.targets == 0))
+    page = parsed(handloom.report(of_constant(0.05, data), one).html)
+    assert "predicting the shares of the classes: 0.000" in page.by_id("overview").whole_text
+
+
 def test_probabilities_worse_than_the_shares_are_called_no_better_than_a_constant() -> None:
     page = pages_of(0.4)  # as balanced class weights make them
     text = page.by_id("notes").whole_text

@@ -64,6 +64,15 @@ def test_restoring_can_be_left_off() -> None:
     assert not np.array_equal(made.parameters.vector, best.weights)
 
 
+def test_whether_to_restore_is_true_or_false() -> None:
+    for value in ("no", None, 2):
+        with pytest.raises(
+            ConfigurationError, match=f"restore must be True or False, got {value!r}"
+        ):
+            BestWeights("loss", restore=value)  # type: ignore[arg-type]
+    assert BestWeights("loss", restore=np.False_).restore is False  # type: ignore[arg-type]
+
+
 class Top5(Callback):
     def on_validation_end(self, *, state: TrainingState, measured: Measurement) -> None:
         state.record("top5", measured.accuracy)

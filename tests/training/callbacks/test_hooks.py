@@ -140,6 +140,24 @@ def test_a_stop_in_any_hook_ends_training() -> None:
         assert made.state.progress.steps == made_steps, hook
 
 
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_runs_in_the_error_state_of_the_caller(hook: str) -> None:
+    seen: list[object] = []
+
+    class Look(Callback):
+        pass
+
+    def look(self: Callback, **_: Any) -> None:
+        seen.append(np.geterr())
+
+    setattr(Look, hook, look)
+    with np.errstate(over="raise", invalid="call", divide="ignore"):
+        expected = np.geterr()
+        short_trainer(Look(), average=EMA(0.9)).fit(ROWS, HELD_OUT)
+    assert seen
+    assert all(state == expected for state in seen)
+
+
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("hook", HOOKS)
 def test_an_error_in_any_hook_leaves_everything_in_order(

@@ -43,6 +43,11 @@ _DRAFT = 2
 """A JPEG file is decoded at no less than this multiple of the size that it is reduced to."""
 
 
+_DEEP = re.compile(r";16[BLN]")
+"""In a raw mode of Pillow: channels of 16 bits, of which it reads the upper 8 where there are
+several; ``BGR;16`` is a pixel of 16 bits."""
+
+
 class BadImageError(DataError):
     """A file is not an image, is damaged, or has pixels that are not read."""
 
@@ -137,7 +142,7 @@ def read_image(
             image.load()  # here, so that its errors are not mistaken for those of an array
             if image.info:  # the orientation is part of it
                 ImageOps.exif_transpose(image, in_place=True)
-            pixels = image if image.mode == mode else converted(image, mode)
+            pixels = converted(image, mode)
             if shape is None:
                 shape = pixels.height, pixels.width
             filled = pixels.size if fit == "pad" else (shape[1], shape[0])
@@ -177,6 +182,12 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
             f"{path}: an image of Pillow's mode {image.mode!r}, expected at most 8 bits per "
             f"channel; {'scale its levels to 8 bits first' if image.mode == 'F' else advice}"
         )
+    tiles = getattr(image, "tile", ())
+    if any(_DEEP.search(str(tile[3])) for tile in tiles):  # the last entry holds the raw mode
+        raise BadImageError(
+            f"{path}: 16 bits per channel, expected at most 8; opened by Image.open(path) and "
+            "saved again, it keeps the upper 8 bits"
+        )
     # The further images of an MPO file, as cameras write it, are not frames of an animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise BadImageError(f"{path}: holds several frames, expected a single image")
@@ -188,11 +199,14 @@ def draft(image: "PillowImage", shape: tuple[int, int]) -> None:
 
 
 def converted(image: "PillowImage", mode: Mode, background: int = 0) -> "PillowImage":
-    """Return an image in another mode; without transparency, it shows a background: black."""
+    """Return an image in a mode; without transparency, it shows a background: black.
+
+    A gray or RGB image may have a transparent color.
+    """
     from PIL import Image
 
     if mode == "RGBA" or not image.has_transparency_data:
-        return image.convert(mode)
+        return image if image.mode == mode else image.convert(mode)
     canvas = Image.new("RGBA", image.size, (background, background, background, 255))
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")  # memory for one copy less
     return Image.alpha_composite(canvas, rgba).convert(mode)

@@ -194,7 +194,7 @@ def _from_array(source: object) -> "PillowImage":
 
 
 def in_mode(image: "PillowImage", mode: Mode, background: int) -> "PillowImage":
-    """Return an image in another mode; without transparency, it shows a background.
+    """Return an image in a mode; without transparency, it shows a background.
 
     Deep images are scaled to 8 bits.
     """
@@ -203,7 +203,7 @@ def in_mode(image: "PillowImage", mode: Mode, background: int) -> "PillowImage":
     if image.mode.startswith("I") or image.mode == "F":
         white = 65535.0 if image.mode.startswith("I;16") else None
         image = Image.fromarray(_scaled(np.asarray(image), white))
-    return image if image.mode == mode else converted(image, mode, background)
+    return converted(image, mode, background)
 
 
 def in_color(image: "PillowImage") -> "PillowImage":

@@ -107,7 +107,7 @@ def _input(
     encoding: ColumnEncoding, chunk: Chunk, remarks: Remarks, where: str
 ) -> npt.NDArray[Any]:
     """Return one column, shape (n, 1)."""
-    cells = cells_of(chunk.columns[encoding.name])
+    cells = cells_of(chunk.columns[encoding.name], encoding.categories)
     if encoding.kind != "category":  # as they are encoded in the graph, which refuses nothing
         flat = np.empty((len(chunk), len(encoding.names)), np.float32)
         write_column(encoding, cells, flat, chunk, where)

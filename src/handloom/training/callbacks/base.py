@@ -203,19 +203,19 @@ class Hooks:
         All of them end, even if one raises. An error of the block is raised again, with their
         errors as notes.
         """
-        begun: list[Callback] = []
+        begun_callbacks: list[Callback] = []
         try:
             for callback in self._callbacks:
                 _call([callback], "on_train_begin", {"state": state})
-                begun.append(callback)
+                begun_callbacks.append(callback)
             yield
         except BaseException as error:
             try:
-                _call(begun, "on_train_end", {"state": state})
+                _call(begun_callbacks, "on_train_end", {"state": state})
             except BaseException as another:
                 error.add_note(f"then on_train_end raised {another!r}")
             raise
-        _call(begun, "on_train_end", {"state": state})
+        _call(begun_callbacks, "on_train_end", {"state": state})
 
 
 def _call(callbacks: Sequence[Callback], hook: str, arguments: Mapping[str, Any]) -> None:

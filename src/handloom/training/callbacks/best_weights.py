@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handloom.errors import require_bool
 from handloom.parameters import Array, check_array
 from handloom.training.callbacks.monitor import Goal, Improves, Monitor
 from handloom.training.history import EpochRecord
@@ -48,7 +49,7 @@ class BestWeights(Monitor, hooks=["on_best"]):
         restore: bool = True,
     ) -> None:
         super().__init__(monitor, goal=goal, min_delta=min_delta, improves=improves)
-        self.restore = restore
+        self.restore = require_bool("restore", restore)
 
     def _start(self) -> None:
         super()._start()

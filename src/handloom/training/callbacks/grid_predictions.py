@@ -118,7 +118,7 @@ class GridPredictions(Callback):
         own = values.copy()
         np.copyto(values, weights)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore", DivergenceWarning)
                 predicted = model.predict(grid_rows(self._axes))
         finally:
