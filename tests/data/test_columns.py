@@ -16,7 +16,9 @@ from handloom.data import Columns
 from handloom.data.column_statistics import MAX_ONE_HOT
 from handloom.data.columns import Remarks
 from handloom.data.formats.tables import open_file
+from handloom.data.sources.open_table import read_whole
 from handloom.data.table import table_of
+from handloom.data.table_options import TableOptions
 
 pd: Any = pytest.importorskip("pandas")
 
@@ -533,6 +535,24 @@ def test_a_category_of_a_frame_that_a_file_writes_like_a_missing_value_is_known_
     path.write_text(path.read_text().replace("two", "None"))  # no category, but a missing value
     (others,) = train.columns.encoded(open_file(path, tell=lambda _: None), tell=lambda _: None)
     assert others[frame["garage"] == "two", -1].all()
+
+
+def test_a_class_of_a_frame_that_a_file_writes_like_a_missing_value_is_known_in_files(
+    tmp_path: Path,
+) -> None:
+    frame = pd.DataFrame(
+        {"size": np.arange(ROWS) / 7, "garage": np.array(["none", "one"])[np.arange(ROWS) % 2]}
+    )
+    train = Dataset.from_frame(frame, "garage")
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False)
+    options = TableOptions("garage")
+    assert train.columns is not None
+    whole = read_whole(path, train.columns, options)
+    np.testing.assert_array_equal(whole.targets, train.targets)
+    path.write_text(path.read_text().replace("one", "None"))  # no class, but a missing value
+    with pytest.raises(DataError, match="'garage' has no value in line 3"):
+        read_whole(path, train.columns, options)
 
 
 def test_categories_of_another_type_are_written_as_texts() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import cells_of
+from handloom.data.cells import Cells, cells_of
 from handloom.data.column_learning import learn_inputs
 from handloom.data.column_statistics import MAX_DISTINCT, ColumnStatistics
 from handloom.data.columns import Columns, Remarks
@@ -18,7 +18,14 @@ from handloom.data.notes import Tell
 from handloom.data.row_store import RowStore
 from handloom.data.table import Chunk, Table, require_columns
 from handloom.data.table_options import TableOptions
-from handloom.data.table_target import FILL, Task, learn_target, learn_task, rescaled
+from handloom.data.table_target import (
+    FILL,
+    TableTarget,
+    Task,
+    learn_target,
+    learn_task,
+    rescaled,
+)
 from handloom.errors import ConfigurationError, DataError, require_instance
 from handloom.randomness import Stream
 
@@ -54,10 +61,11 @@ def read_target(table: Table, options: TableOptions, *, tell: Tell) -> TargetCel
     statistics = ColumnStatistics(name, table.where, categorical=categorical)
     kept, strata, index = [], [], dict[str, int]()
     for chunk in table.chunks([name]):
-        kept.append(_with_target(chunk, table, options))
+        cells = cells_of(chunk.columns[name])
+        kept.append(_with_target(cells, chunk, table, options))
         statistics.add(chunk)
         if len(index) <= MAX_DISTINCT:
-            texts = cells_of(chunk.columns[name]).texts.tolist()
+            texts = cells.texts.tolist()
             strata.append(np.array([index.setdefault(text, len(index)) for text in texts]))
     task, mask = learn_task(statistics, options.task, tell=tell), np.concatenate(kept)
     _tell_left_out(mask, table, tell)
@@ -186,8 +194,7 @@ def encode_parts(
             for part, store, own in zip(parts, stores, targets, strict=True):
                 rows = chunk.take(part[start : start + len(chunk)])
                 if len(rows):
-                    cells = cells_of(rows.columns[columns.target.name])
-                    own.append(columns.target.values(cells, rows, table.where))
+                    own.append(columns.target.values(rows, table.where))
                     store.append(columns.encode(rows, remarks, table.where))
             start += len(chunk)
         remarks.tell(tell)
@@ -218,7 +225,8 @@ def encode_whole(
     else:
         require_instance("columns", columns, Columns)
         _check_known(columns, options)
-        kept = rows_with_target(table, options, tell=tell)
+        assert columns.target is not None
+        kept = rows_with_target(table, columns.target, options, tell=tell)
     ((rows, targets),) = encode_parts(table, columns, [kept], tell=tell)
     return columns, rows, targets, kept
 
@@ -239,24 +247,27 @@ def _check_known(columns: Columns, options: TableOptions) -> None:
         )
 
 
-def rows_with_target(table: Table, options: TableOptions, *, tell: Tell) -> Mask:
-    """Return the rows that have a target.
+def rows_with_target(
+    table: Table, target: TableTarget, options: TableOptions, *, tell: Tell
+) -> Mask:
+    """Return the rows that have a target, which is known from the training rows.
 
     Raises
     ------
     DataError
         If there is no such column, or a target is missing and such rows are not left out.
     """
-    require_columns([options.target], table.names, "target", table.where)
-    chunks = table.chunks([options.target])
-    mask = np.concatenate([_with_target(chunk, table, options) for chunk in chunks])
+    require_columns([target.name], table.names, "target", table.where)
+    chunks = table.chunks([target.name])
+    masks = [_with_target(target.cells(chunk), chunk, table, options) for chunk in chunks]
+    mask = np.concatenate(masks)
     _tell_left_out(mask, table, tell)
     return mask
 
 
-def _with_target(chunk: Chunk, table: Table, options: TableOptions) -> Mask:
+def _with_target(cells: Cells, chunk: Chunk, table: Table, options: TableOptions) -> Mask:
     """Return the rows of a chunk that have a target; see `rows_with_target`."""
-    missing = cells_of(chunk.columns[options.target]).missing
+    missing = cells.missing
     if missing.any() and not options.drop_missing_targets:
         row = chunk.row(int(missing.argmax()))
         raise DataError(f"{table.where}the target {options.target!r} has no value in {row}: {FILL}")

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 import numpy.typing as npt
 
-from handloom.data.cells import Cells
+from handloom.data.cells import Cells, cells_of
 from handloom.data.column_encoding import closed_object, text_list
 from handloom.data.column_statistics import ColumnStatistics, require_finite
 from handloom.data.notes import Tell
@@ -98,7 +98,11 @@ class TableTarget:
         """The mean of continuous targets in their own units, the best constant prediction."""
         return self.mean if self.average is None else self.average
 
-    def values(self, cells: Cells, chunk: Chunk, where: str = "") -> npt.NDArray[Any]:
+    def cells(self, chunk: Chunk) -> Cells:
+        """Return the cells of the target: a text that names a class is no missing value."""
+        return cells_of(chunk.columns[self.name], self.classes)
+
+    def values(self, chunk: Chunk, where: str = "") -> npt.NDArray[Any]:
         """Return the targets of rows: int64 classes, shape (n,), or standardized, shape (n, 1).
 
         Raises
@@ -106,7 +110,7 @@ class TableTarget:
         DataError
             If a target is missing, not a number, or a class that is unknown; naming the row.
         """
-        column = f"{where}the target {self.name!r}"
+        cells, column = self.cells(chunk), f"{where}the target {self.name!r}"
         if cells.missing.any():
             row = int(cells.missing.argmax())
             raise DataError(f"{column} has no value in {chunk.row(row)}: {FILL}")

@@ -256,7 +256,8 @@ def _of_two_files(
     if columns is None:
         columns = learn_columns(table, options, target.task, target.kept, tell=tell)
     (train,) = encode_parts(table, columns, (target.kept,), tell=tell, cache=cache)
-    kept = rows_with_target(other, options, tell=tell)
+    assert columns.target is not None
+    kept = rows_with_target(other, columns.target, options, tell=tell)
     (test,) = encode_parts(other, columns, (kept,), tell=tell, cache=cache)
     parts = (train, target.kept), (test, kept)
     return Splits(*(_dataset(name, columns, *each) for each in parts))
@@ -322,6 +323,5 @@ def read_pixels(
             pixels[:, index] = values
         images.append(pixels.reshape(len(chunk), *shape))
         if target is not None:
-            cells = cells_of(chunk.columns[target.name])
-            labels.append(target.values(cells, chunk, table.where))
+            labels.append(target.values(chunk, table.where))
     return np.concatenate(images), np.concatenate(labels) if target is not None else None
