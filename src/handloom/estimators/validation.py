@@ -21,8 +21,10 @@ from handloom.training.class_weights import Weights
 FLOATS = (np.float64, np.float32)
 
 COLUMN = "A column-vector y was passed when a 1d array was expected: pass y.ravel()"
-"""The warning about targets of shape (n, 1); the estimator checks of scikit-learn look for the words
-before the colon."""
+"""The warning about targets of shape (n, 1).
+
+The estimator checks of scikit-learn look for the words before the colon.
+"""
 
 
 def check_rows(
