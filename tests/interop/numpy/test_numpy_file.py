@@ -23,8 +23,9 @@ from handloom.layers import LAYERS, Flatten
 from handloom.parameters import Array
 
 EXACT = 0.0
-ONE_ROUNDING = 2e-6
-"""The difference of sums of images whose entries lie in another order in memory."""
+FEW_ROUNDINGS = 1e-6
+"""The difference, relative to the largest output, of sums of images whose entries lie in another
+order in memory: some 8 roundings of float32. How many it is depends on the processor."""
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def test_a_file_predicts_as_a_network_of_each_layer(tmp_path: Path, name: str, d
     exported = handloom.to_numpy(model, tmp_path / "model.py")
     assert exported.format == "numpy"
     assert exported.compared_rows == 64
-    assert exported.largest_difference is not None
-    assert exported.largest_difference <= (EXACT if len(shape) == 1 else ONE_ROUNDING)
+    assert exported.relative_difference is not None
+    assert exported.relative_difference <= (EXACT if len(shape) == 1 else FEW_ROUNDINGS)
 
 
 def test_every_layer_of_the_library_is_among_them() -> None:
@@ -67,7 +68,7 @@ def test_random_networks_predict_the_same_for_any_number_of_rows(tmp_path: Path,
     predict = loaded(tmp_path / "model.py")["predict"]
     for rows in (0, 1, 7, 200):
         images = rng.standard_normal((rows, *IMAGE)).astype(np.float32)
-        np.testing.assert_allclose(predict(images), model.predict(images), atol=ONE_ROUNDING)
+        np.testing.assert_allclose(predict(images), model.predict(images), atol=2 * FEW_ROUNDINGS)
 
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "exp", "identity", "sort"])
@@ -163,7 +164,7 @@ def test_the_file_runs_where_only_numpy_can_be_imported(tmp_path: Path) -> None:
         [sys.executable, "-I", "-S", "-c", ALONE, *map(str, paths)], check=True, timeout=60
     )
     np.testing.assert_allclose(
-        np.load(tmp_path / "out.npy"), model.predict(rows), atol=ONE_ROUNDING
+        np.load(tmp_path / "out.npy"), model.predict(rows), atol=2 * FEW_ROUNDINGS
     )
 
 
