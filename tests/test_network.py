@@ -209,12 +209,11 @@ def test_a_subclass_may_choose_the_layers() -> None:
 
 
 class Named(Sequential):
-    """A network with attributes of its own, which refer to its layers and to itself."""
+    """A network with attributes of its own, one of which cannot be copied."""
 
     def __init__(self, units: int) -> None:
-        self.units, self.first = units, Dense(units)
-        self.by_name = {"network": self, "first": self.first}
-        super().__init__([self.first, ReLU(), Dense(2)])
+        self.units, self.names, self.lock = units, ("a", "b"), threading.Lock()
+        super().__init__([Dense(units), ReLU(), Dense(2)])
 
 
 @pytest.mark.parametrize("built", [False, True])
@@ -222,7 +221,7 @@ class Named(Sequential):
     "copied",
     [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))],  # noqa: S301
 )
-def test_a_copy_of_a_subclass_keeps_its_attributes(
+def test_a_copy_of_a_subclass_keeps_its_plain_attributes(
     copied: Callable[[Named], Named], built: bool
 ) -> None:
     made = Named(3)
@@ -230,12 +229,7 @@ def test_a_copy_of_a_subclass_keeps_its_attributes(
         made.build((4,))
     replica = copied(made)
     assert type(replica) is Named
-    assert vars(replica).keys() == vars(made).keys()
-    assert replica.units == 3
-    assert replica.first is replica.layers[0] is not made.first
-    assert replica.by_name["first"] is replica.first
-    assert replica.by_name["network"] is (made if copied is copy.copy else replica)
+    assert (replica.units, replica.names) == (3, ("a", "b"))
+    assert not hasattr(replica, "lock")
     if built:
-        replica.parameters.vector[:] = 0.0
-        assert not replica.first.weights["weights"].any()
-        assert made.first.weights["weights"].any()
+        np.testing.assert_array_equal(replica.parameters.values, made.parameters.values)

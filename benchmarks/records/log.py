@@ -57,9 +57,8 @@ class Log:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            last = START
-            for _ in self:  # refuses a log that was edited
-                last = _digest(self.path.read_text().splitlines()[-1])
+            entries = [*self]  # refuses a log that was edited
+            last = _digest(self.path.read_text().splitlines()[-1]) if entries else START
             now = datetime.now(UTC).isoformat(timespec="seconds")
             entry = {"before": last, "kind": kind, "time": now, "commit": commit(), **values}
             file.write(json.dumps(entry, allow_nan=False) + "\n")

@@ -221,8 +221,8 @@ class Protocol:
     def validate(self, recipe: Recipe, seed: int) -> Run:
         """Train on a validation split and log the run at once; a run in the log is not repeated.
 
-        So the runs of a choice may be spread over processes, machines and days, and the log has
-        those too whose choice was never made.
+        So the runs of a choice may be spread over days, and over processes that share the log,
+        which has those too whose choice was never made.
 
         Raises
         ------

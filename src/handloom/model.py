@@ -689,17 +689,21 @@ def _converted(weights: Array, parameters: Parameters) -> Array:
     Raises
     ------
     ModelError
-        If it is no vector of the trained weights, or of all values.
+        If it is no vector of the trained weights, or of all values, or too large for the dtype.
     """
     shapes = dict.fromkeys([parameters.vector.shape, parameters.values.shape])
     array = weights if isinstance(weights, np.ndarray) else None
-    if array is None or array.dtype.kind not in "biuf" or array.shape not in shapes:
+    if array is None or array.dtype.kind not in "iuf" or array.shape not in shapes:
         got = type(weights).__name__ if array is None else f"{array.dtype} of shape {array.shape}"
         raise ModelError(
             f"weights must be an array of numbers, of shape {' or '.join(map(str, shapes))}, "
             f"got {got}"
         )
-    return array.astype(parameters.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        converted = array.astype(parameters.dtype, copy=False)
+    if np.isfinite(converted).all() < np.isfinite(array).all():
+        raise ModelError(f"weights must be within the range of {parameters.dtype}, got larger ones")
+    return converted
 
 
 def _named(folder: str | Path) -> Path:

@@ -170,14 +170,19 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         return self._chain.index_columns
 
     def __getstate__(self) -> dict[str, object]:
-        """Return the state of a copy or a pickle, in which the weights are stored once."""
-        unbuilt = Sequential.__new__(Sequential)
-        unbuilt._set_layers(self.layers)
-        own = {name: value for name, value in vars(self).items() if name not in vars(unbuilt)}
-        # A layer is bound to one network. Attributes of a subclass may refer to layers, which are
-        # those of the copy then, and to the network itself, which is replaced by its copy later.
-        layers, own = copy.deepcopy((self.layers, own), {id(self): self})
+        """Return the state of a copy or a pickle, in which the weights are stored once.
+
+        Attributes of a subclass are in it if they are plain values: others may refer to layers of
+        this network, or cannot be copied.
+        """
+        layers = copy.deepcopy(self.layers)  # a layer is bound to one network
         Chain(layers).bind({}, {})  # the arrays are below, once
+        known = vars(Sequential(layers))
+        own = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in known and _is_plain(value)
+        }
         state: dict[str, object] = {"layers": layers, "own": own}
         if self._parameters is None:
             return state
@@ -543,3 +548,10 @@ class Sequential(NetworkContents, ChecksArguments, AdvisesOnNames):
         return cls(layers_from_config(entries, layers)).build(
             input_shape, dtype=dtype, weights=weights
         )
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is a number, a text, None, or a tuple of such values."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | complex | str | bytes)

@@ -6,11 +6,11 @@ come after the trained weights, are not updated by optimizers, and are saved wit
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from handloom.initializers import Initializer
 from handloom.operations import Array as Array  # noqa: PLC0414 - most import it from here
 from handloom.randomness import Purpose, Stream
 from handloom.text import printable
+
+Result = TypeVar("Result")
 
 FEW = 8
 """The largest number of entries of an array whose values are printed in a table of arrays."""
@@ -263,6 +265,28 @@ class Parameters:
             views[name] = whole[start : start + spec.size].reshape(spec.shape)
             start += spec.size
         return {name: views[name] for name in self.specs}
+
+    def with_values(self, values: Array, call: Callable[[], Result]) -> Result:
+        """Return the result of a call in which the network has other values.
+
+        This is no context manager: a signal's handler may raise before the end of one begins.
+
+        Parameters
+        ----------
+        values : array, shape (size + untrained,)
+            In the layout of ``self.values``.
+        call : callable
+            Takes nothing.
+        """
+        own = self.values.copy()
+        try:
+            np.copyto(self.values, values)
+            result = call()
+            np.copyto(self.values, own)
+        except BaseException:  # also that of a signal's handler, which may raise at any line
+            np.copyto(self.values, own)
+            raise
+        return result
 
     def slices(self) -> dict[str, slice]:
         """Return the slice of each trained array in ``vector``, by name."""

@@ -151,12 +151,16 @@ def test_test_rows_that_changed_with_the_folder_are_noticed(
     (changed / "red" / "0.png").unlink()  # the choice of test rows is another one
     refused = handloom("evaluate", run)
     assert refused.status == 1
-    assert "has changed since the training, so that some test rows may be" in refused.err
+    assert "its test rows are not those of the training, since files or" in refused.err
+    assert handloom("gradcheck", run).status == 0  # which measures none of them
     resumed = handloom("train", "--resume", run, "--epochs", 2)
     assert (resumed.status, "test rows have changed" in resumed.err) == (1, True)
     named = handloom("evaluate", run, "--data", changed, *OPTIONS)
     assert named.status == 0
     assert "other test rows than in the training; some may be training rows" in named.err
+    stretched = ("--size", "8x6", "--fit", "stretch", "--test", "0.2", "--skip-bad")
+    other_pixels = handloom("evaluate", run, "--data", changed, *stretched)
+    assert (other_pixels.status, "other test rows" in other_pixels.err) == (0, False)
     described = json.loads((run / "run.json").read_text())
     del described["test_rows"]  # as in runs of before
     (run / "run.json").write_text(json.dumps(described))

@@ -122,7 +122,10 @@ def test_a_page_that_cannot_be_made_is_an_error(
     assert "neither the folder of a run" in ended.err
     assert handloom("report", trained, "--data", tmp_path).status == 1
     ended = handloom("report", trained / "model")
-    assert f"{trained / 'model'} is a model without its run" in ended.err
+    assert f"{trained / 'model'} is the model of a run: name the run, {trained}\n" in ended.err
+    shutil.copytree(trained / "model", tmp_path / "alone")
+    ended = handloom("report", tmp_path / "alone")
+    assert f"{tmp_path / 'alone'} is a model without its run" in ended.err
     assert ended.err.endswith("with --data\n")
     (tmp_path / "file").write_text("")
     assert handloom("report", trained, "--out", tmp_path / "file" / "page.html").status == 1

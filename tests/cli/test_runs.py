@@ -44,3 +44,6 @@ def test_a_folder_of_runs_is_refused_with_their_names(
     ended = handloom("summary", tmp_path)
     assert ended.status == 1
     assert f"{tmp_path} holds the runs 'one', 'two': name one of them" in ended.err
+    shutil.copytree(tmp_path, tmp_path / "study" / "runs")
+    ended = handloom("summary", tmp_path / "study")
+    assert "study holds the runs 'runs/one', 'runs/two': name one of them" in ended.err

@@ -135,7 +135,7 @@ def three_convolutions(channels: int) -> Iterable[Conv2D]:
         yield layer
 
 
-@pytest.mark.parametrize(("channels", "images"), [(4, 48), (16, 48), (256, 6), (512, 6)])
+@pytest.mark.parametrize(("channels", "images"), [(4, 48), (16, 48), (32, 24), (256, 6), (512, 6)])
 def test_the_error_of_winograd_in_float32_is_that_of_the_page(channels: int, images: int) -> None:
     x = drawn(images, channels, 12, 12).astype(np.float32)
     fast, plain, layer = three_convolutions(channels)
@@ -144,8 +144,8 @@ def test_the_error_of_winograd_in_float32_is_that_of_the_page(channels: int, ima
     error = np.abs(fast.forward(x) - exact) / size
     of_im2col = np.abs(plain.forward(x) - exact) / size
     assert 0.8e-6 < root_mean_square(error) < 5e-6
-    assert 5 < root_mean_square(error) / root_mean_square(of_im2col) < 13
-    assert 1e-5 < error.max() < 8e-5
+    assert 4 < root_mean_square(error) / root_mean_square(of_im2col) < 15
+    assert 1e-5 < error.max() < 1e-4
     assert root_mean_square(error[:, :, 3::4, 3::4]) > 4 * root_mean_square(error[:, :, :3, :3])
 
 

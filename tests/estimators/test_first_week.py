@@ -179,8 +179,16 @@ def two_clusters(generator: np.random.Generator, rows: int) -> np.ndarray:
     return 9.0 * (generator.random((rows, 1)) < 0.5) + 0.1 * generator.normal(size=(rows, 1))
 
 
-@pytest.mark.parametrize("draw", [a_lognormal, rare_claims, two_clusters])
-@pytest.mark.parametrize("rows", [20, 100])
+@pytest.mark.parametrize(
+    ("draw", "rows"),
+    [
+        (a_lognormal, 20),
+        (a_lognormal, 100),
+        (rare_claims, 300),
+        (two_clusters, 20),
+        (two_clusters, 100),
+    ],
+)
 def test_scaled_values_of_any_distribution_differ_grossly_from_unscaled_ones_alone(
     draw: Any, rows: int
 ) -> None:
@@ -188,12 +196,11 @@ def test_scaled_values_of_any_distribution_differ_grossly_from_unscaled_ones_alo
     for seed in range(50):
         generator = np.random.default_rng(seed)
         known, others = draw(generator, 800), draw(generator, rows)
-        if len(np.unique(others)) < 5:
-            continue  # almost all of them are 0
         scaler = StandardScaler().fit(known)
         false += differ_grossly(scaler.transform(known), scaler.transform(others))
         missed += not differ_grossly(scaler.transform(known), 20.0 * scaler.scale_ + 10.0 * others)
-    assert (false, missed) <= (1, 0)
+    assert false <= 1
+    assert missed == 0
 
 
 def test_validation_targets_that_were_not_transformed() -> None:

@@ -168,13 +168,13 @@ def test_what_means_nothing_is_refused() -> None:
 
 
 class InterruptAt:
-    """Raises as Ctrl-C does, before one of the lines of `EMA.in_place` that run."""
+    """Raises as Ctrl-C does, before one of the lines of `Parameters.with_values` that run."""
 
     def __init__(self, line: int) -> None:
         self.left = line
 
     def __call__(self, frame: FrameType, event: str, _: object) -> "InterruptAt | None":
-        if frame.f_code is not EMA.in_place.__code__:
+        if frame.f_code is not Parameters.with_values.__code__:
             return None
         self.left -= event == "line"
         if self.left == 0:

@@ -1,7 +1,7 @@
 """A warm start takes weights and optimizer from another training, or is refused."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ from handloom import (
     Tanh,
     Trainer,
 )
+from handloom.parameters import Parameters
 from handloom.training import TrainingState
 
 
@@ -179,6 +180,20 @@ def test_a_warm_start_that_the_optimizer_refuses_leaves_the_network_as_it_is() -
         second.fit(ROWS, warm=first.state)
     np.testing.assert_array_equal(second.network.parameters.values, before)
     assert average.bindings == 0
+
+
+def test_an_optimizer_of_ones_own_is_bound_to_the_weights_of_a_warm_start() -> None:
+    class Anchored(SGD):
+        def bind(self, parameters: Parameters, *arguments: Any, **options: Any) -> Self:
+            super().bind(parameters, *arguments, **options)
+            self.anchor = parameters.vector.copy()
+            return self
+
+    first, optimizer = trainer(None, optimizer=Anchored()), Anchored()
+    first.fit(ROWS)
+    warm = first.network.parameters.vector.copy()
+    trainer(None, optimizer=optimizer).fit(ROWS, warm=first.state)
+    np.testing.assert_array_equal(optimizer.anchor, warm)
 
 
 def test_a_training_is_resumed_or_starts_warm(tmp_path: Path) -> None:

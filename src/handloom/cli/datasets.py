@@ -378,14 +378,21 @@ def _draws_others(description: RunDescription | None, splits: Splits) -> bool:
     return recorded is not None and recorded != test_rows_sum(splits)
 
 
-def dataset_for(run: Path, model: Model, named: str | None, options: ImageOptions) -> Splits:
+def dataset_for(
+    run: Path,
+    model: Model,
+    named: str | None,
+    options: ImageOptions,
+    *,
+    measured: bool = False,
+) -> Splits:
     """Return the named dataset, or else the one that the model of a folder was trained on.
 
     Raises
     ------
     DataError
-        If it cannot be loaded, or neither its name nor the run says where it is; and if the data
-        of the training have changed, so that other test rows are drawn from them.
+        If it cannot be loaded, or neither its name nor the run says where it is; and if the test
+        rows are to be measured, and are others than in the training.
     ConfigurationError
         If there are options for a dataset that is not named.
     """
@@ -402,9 +409,10 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         return table_for(model, named, of_run, tell=note)
     if named is not None:
         own = own if isinstance(own, ImageOptions) else DEFAULT
-        splits = load_dataset(named, _with_those_of_run(named, options, own, model))
+        chosen = _with_those_of_run(named, options, own, model)
+        splits = load_dataset(named, chosen)
         same = description is not None and str(Path(named).resolve()) == description.data
-        if same and _draws_others(description, splits):
+        if same and chosen.fit == own.fit and _draws_others(description, splits):
             note(f"{named}: other test rows than in the training; some may be training rows")
         return splits
     refuse_options(options, None)
@@ -413,10 +421,11 @@ def dataset_for(run: Path, model: Model, named: str | None, options: ImageOption
         same = source == description.data
         own = options_of_run(description) if same else DEFAULT
         splits = load_dataset(source, own, tell=quiet)
-        if same and _draws_others(description, splits):
+        if measured and same and _draws_others(description, splits):
             raise DataError(
-                f"{source}: has changed since the training, so that some test rows may be training "
-                "rows of then: name the earlier folder, or one of new images, with --data"
+                f"{source}: its test rows are not those of the training, since files or their "
+                "pixels have changed, and some may be training rows of then: name the earlier "
+                "folder, or one of new images, with --data"
             )
         return splits
     if model.trained_on in RESERVED:

@@ -56,7 +56,7 @@ def evaluate(
     """
     averaged = () if views is None else named_views(views)
     model = load_model(run)
-    splits = dataset_for(run, model, data, options)
+    splits = dataset_for(run, model, data, options, measured=True)
     if averaged and not splits.test.has_classes:
         raise ConfigurationError("--views is for images; leave it out")
     evaluation = measure(model, splits.test, averaged, threshold=threshold, positive=positive)

@@ -15,7 +15,7 @@ from handloom.files import MANIFEST, FileError, make_folder
 from handloom.locks import LOCK, HeldFolder, only_writer
 from handloom.model import Model
 from handloom.text import listed
-from handloom.training.run_folder import DESCRIPTION, RunFolder, is_run
+from handloom.training.run_folder import DESCRIPTION, RUNS, RunFolder, is_run
 
 Out = Annotated[
     Path | None,
@@ -103,7 +103,8 @@ def load_model(folder: Path) -> Model:
     """
     if is_run(folder) or not folder.is_dir():  # of which a run folder tells the nearest one
         return RunFolder.open(folder).model()
-    runs = sorted(each.parent.name for each in folder.glob(f"*/{DESCRIPTION}"))
+    descriptions = [*folder.glob(f"*/{DESCRIPTION}"), *folder.glob(f"{RUNS}*/{DESCRIPTION}")]
+    runs = sorted(str(each.parent.relative_to(folder)) for each in descriptions)
     if runs and not (folder / MANIFEST).exists():
         raise FileError(f"{folder} holds the runs {listed(map(repr, runs))}: name one of them")
     return Model.load(folder)

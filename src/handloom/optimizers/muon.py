@@ -116,12 +116,13 @@ class Muon(Optimizer):
     def adam_for(self, names: Sequence[str]) -> None:
         if isinstance(names, str):
             raise ConfigurationError(f"adam_for must be a sequence of names, got {names!r}")
-        if self._parameters is not None:
+        names = tuple(names)
+        if self._parameters is not None and names != self._adam_for:
             raise ConfigurationError(
                 f"muon: adam_for cannot be changed, since the arrays of the network are divided "
                 f"between Muon and AdamW: make a new optimizer, Muon(adam_for={[*names]!r})"
             )
-        self._adam_for = tuple(names)
+        self._adam_for: tuple[str, ...] = names
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

@@ -119,7 +119,7 @@ class SGD(Optimizer):
                 f"sgd: momentum cannot be changed from 0 to {momentum!r}, since an optimizer made "
                 f"without momentum has no velocity: make a new one, SGD(momentum={momentum!r})"
             )
-        self._momentum = momentum
+        self._momentum = require_fraction("momentum", momentum)
 
     def config(self) -> dict[str, object]:
         """Return the constructor's arguments."""

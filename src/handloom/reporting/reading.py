@@ -62,6 +62,8 @@ def run_folders(path: Path) -> list[Path]:
         return [path]
     folders = sorted(each.parent for each in (path / RUNS).glob(f"*/{DESCRIPTION}"))
     if not folders and (path / MANIFEST).is_file():
+        if is_run(path.parent):
+            raise FileError(f"{path} is the model of a run: name the run, {path.parent}")
         raise FileError(f"{path} is a model without its run: name it alone, with --data")
     if not folders:
         raise FileError(f"{path} is neither the folder of a run nor that of a study")

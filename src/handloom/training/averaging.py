@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,9 +12,7 @@ from handloom.errors import ModelError, require_count, require_fraction
 from handloom.operations import MovingAverage
 from handloom.optimizers.moving_average import lerp
 from handloom.parallel.pool import SERIAL, Pool
-from handloom.parameters import Array, Parameters, check_array
-
-Result = TypeVar("Result")
+from handloom.parameters import Array, Parameters, Result, check_array
 
 
 class EMA:
@@ -97,20 +95,8 @@ class EMA:
         return MovingAverage(self.decay)
 
     def in_place(self, call: Callable[[], Result]) -> Result:
-        """Return the result of a call in which the network has its averaged values.
-
-        This is no context manager: a signal's handler may raise before the end of one begins.
-        """
-        values = self._bound.values
-        own = values.copy()
-        try:
-            np.copyto(values, self.values)
-            result = call()
-            np.copyto(values, own)
-        except BaseException:  # a signal handler's, which may raise at any line
-            np.copyto(values, own)
-            raise
-        return result
+        """Return the result of a call in which the network has its averaged values."""
+        return self._bound.with_values(self.values, call)
 
     def copy_to_network(self) -> None:
         """Give the network its averaged values for good."""

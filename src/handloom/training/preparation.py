@@ -306,12 +306,22 @@ def _backend_and_threads(
 
 
 def _bind(state: TrainingState, backend: Backend, threads: Threads, warm: WarmStart | None) -> None:
-    """Bind optimizer and average to the network, with weights and state of a warm start."""
+    """Bind optimizer and average to the network, with weights and state of a warm start.
+
+    If the optimizer refuses them, the network keeps its weights.
+    """
     parameters, optimizer = state.network.parameters, state.options.chosen_optimizer
-    optimizer.bind(parameters, backend, threads)  # first: it may refuse the network
+    before = parameters.values.copy()
+    try:
+        if warm is not None:
+            parameters.load(warm.weights)  # an optimizer of one's own may read them in `bind`
+        optimizer.bind(parameters, backend, threads)
+        if warm is not None:
+            optimizer.load_state_dict(warm.optimizer)
+    except BaseException:
+        np.copyto(parameters.values, before)
+        raise
     if warm is not None:
-        optimizer.load_state_dict(warm.optimizer)
-        parameters.load(warm.weights)
         state.store_initial_weights()
     if state.options.average is not None:
         state.options.average.bind(parameters, backend, threads)

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.data.helpers import same, small_splits
 
 from handloom import DataError, Dataset, Splits
-from handloom.data import ImageOptions, read_image_folders, write_image_folders
+from handloom.data import read_image_folders, write_image_folders
 from handloom.data.formats import image_folders, image_rows
 from handloom.errors import MissingExtraError
 
@@ -244,8 +244,34 @@ def test_16_bits_in_color_or_with_transparency_are_refused(
         )
     )
     assert "0000.png: 16 bits per channel, expected at most 8" in refusal(folder)
-    Image.open(path).save(path)  # as the error says
-    read_image_folders(folder, options=ImageOptions(color="rgb"))
+
+
+def test_16_bits_in_planes_of_a_tiff_file_are_refused(folder: Path) -> None:
+    (folder / "train" / "0" / "0000.png").unlink()
+    side, data = 5, b"\x12\xff" * 25
+    starts = [200 + plane * len(data) for plane in range(3)]
+    entries = [
+        (256, 3, 1, struct.pack("<HH", side, 0)),
+        (257, 3, 1, struct.pack("<HH", side, 0)),
+        (258, 3, 3, struct.pack("<I", 150)),  # bits per sample
+        (259, 3, 1, struct.pack("<HH", 1, 0)),
+        (262, 3, 1, struct.pack("<HH", 2, 0)),
+        (273, 4, 3, struct.pack("<I", 160)),  # where the planes are
+        (277, 3, 1, struct.pack("<HH", 3, 0)),
+        (278, 3, 1, struct.pack("<HH", side, 0)),
+        (279, 4, 3, struct.pack("<I", 180)),
+        (284, 3, 1, struct.pack("<HH", 2, 0)),  # planes
+    ]
+    directory = b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries)
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + b"\0\0\0\0"
+    head = head.ljust(150, b"\0") + struct.pack("<HHH", 16, 16, 16)
+    head = head.ljust(160, b"\0") + struct.pack("<III", *starts)
+    head = head.ljust(180, b"\0") + struct.pack("<III", *[len(data)] * 3)
+    path = folder / "train" / "0" / "0000.tif"
+    path.write_bytes(head.ljust(200, b"\0") + 3 * data)
+    with Image.open(path) as image:
+        assert image.mode == "RGB"
+    assert "0000.tif: 16 bits per channel, expected at most 8" in refusal(folder)
 
 
 def test_several_frames(folder: Path) -> None:

@@ -47,6 +47,9 @@ _DEEP = re.compile(r";16[BLN]")
 """In a raw mode of Pillow: channels of 16 bits, of which it reads the upper 8 where there are
 several; ``BGR;16`` is a pixel of 16 bits."""
 
+_BITS_PER_SAMPLE = 258
+"""The tag of a TIFF file that has the bits of each channel."""
+
 
 class BadImageError(DataError):
     """A file is not an image, is damaged, or has pixels that are not read."""
@@ -170,6 +173,14 @@ def _mode_of(image: "PillowImage") -> Mode:
     return "L" if image.mode in ("L", "1") else "RGB"
 
 
+def _is_deep(image: "PillowImage") -> bool:
+    """Return whether a file has more than 8 bits per channel, which an 8-bit mode does not tell."""
+    if image.format == "TIFF":  # with channels in planes, Pillow reads wrong pixels
+        return any(bits > 8 for bits in getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ()))
+    tiles = getattr(image, "tile", ())
+    return any(_DEEP.search(str(tile[3])) for tile in tiles)  # the last entry holds the raw mode
+
+
 def _check_header(image: "PillowImage", path: Path, most: int) -> None:
     """Refuse an image that is too large, deeper than 8 bits, or several images."""
     shape = (image.height, image.width)
@@ -182,11 +193,10 @@ def _check_header(image: "PillowImage", path: Path, most: int) -> None:
             f"{path}: an image of Pillow's mode {image.mode!r}, expected at most 8 bits per "
             f"channel; {'scale its levels to 8 bits first' if image.mode == 'F' else advice}"
         )
-    tiles = getattr(image, "tile", ())
-    if any(_DEEP.search(str(tile[3])) for tile in tiles):  # the last entry holds the raw mode
+    if _is_deep(image):
         raise BadImageError(
-            f"{path}: 16 bits per channel, expected at most 8; opened by Image.open(path) and "
-            "saved again, it keeps the upper 8 bits"
+            f"{path}: 16 bits per channel, expected at most 8: save it with 8 from the program "
+            "that wrote it"
         )
     # The further images of an MPO file, as cameras write it, are not frames of an animation.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,15 +115,11 @@ class GridPredictions(Callback):
             self._frames[epoch] = self._predicted(state, weights)
 
     def _predicted(self, state: TrainingState, weights: Array) -> npt.NDArray[np.generic]:
-        model, values = state.model, state.parameters.values
-        own = values.copy()
-        np.copyto(values, weights)
-        try:
-            with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
-                warnings.simplefilter("ignore", DivergenceWarning)
-                predicted = model.predict(grid_rows(self._axes))
-        finally:
-            np.copyto(values, own)
+        model = state.model
+        with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
+            warnings.simplefilter("ignore", DivergenceWarning)
+            predict = partial(model.predict, grid_rows(self._axes))
+            predicted = state.parameters.with_values(weights, predict)
         grid = predicted.reshape(*(len(axis) for axis in reversed(self._axes)), -1)
         if model.predicts_classes or model.output_activation in PROBABILITIES:
             return np.round(LEVELS * np.nan_to_num(grid)).astype(np.uint8)
