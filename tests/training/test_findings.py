@@ -285,6 +285,20 @@ def test_a_few_full_batch_steps_that_learned_little() -> None:
     assert symptoms(fit([Dense(32), ReLU()], Adam(), 3e-3, batch_size=None, epochs=49)) == []
 
 
+def test_a_loss_that_grew_in_a_few_steps_needs_no_more_of_them() -> None:
+    x = np.random.default_rng(1).normal(size=(500, 3))
+    rows = Dataset(x, x @ [1.0, 2.0, 3.0])
+    history = fit(
+        *([Dense(32), ReLU()], SGD(), 0.2, rows),
+        loss=MeanSquaredError(),
+        batch_size=None,
+        epochs=5,
+    )
+    assert history.diagnosis is not None
+    assert history.diagnosis.records[-1].loss > 10 * history.diagnosis.guessing
+    assert "few steps" not in symptoms(history)
+
+
 def test_a_network_that_lost_what_it_had_learned() -> None:
     rates = [1e-3] * 80 + [1.0] * 80
     history = fit([Dense(32), ReLU()], Adam(), lambda step: rates[step])  # 20 steps an epoch

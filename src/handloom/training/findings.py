@@ -22,9 +22,9 @@ LEARNED = 0.8
 FEWEST_STEPS = 50
 """The number of steps before which a loss near that of guessing is no symptom."""
 
-MANY_ROWS, UNFINISHED = 200, 0.5
+MANY_ROWS, UNFINISHED, FAR = 200, 0.5, 10.0
 """The number of measured rows, and the loss relative to that of guessing, from which a training of
-fewer full-batch steps than `FEWEST_STEPS` is found to be unfinished."""
+fewer full-batch steps than `FEWEST_STEPS` is found to be unfinished; from the third on it grew."""
 
 LARGE_UPDATE, SMALL_UPDATE = 1e-2, 1e-4
 """Ten times, and a tenth, of the usual norm of an update relative to the weights, 1e-3: Karpathy,
@@ -163,7 +163,7 @@ def _few_steps(history: History, diagnosis: Diagnosis, last: ProbeRecord) -> Ite
         and 1 < steps < FEWEST_STEPS
         and diagnosis.rows >= MANY_ROWS
         and history.stop_reason is StopReason.MAX_EPOCHS
-        and last.loss > UNFINISHED * diagnosis.guessing
+        and UNFINISHED * diagnosis.guessing < last.loss < FAR * diagnosis.guessing
     ):
         yield Finding(
             "few steps",
