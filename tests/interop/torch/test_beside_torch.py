@@ -95,13 +95,16 @@ def test_every_output_activation(activation: str, tmp_path: Path) -> None:
     assert difference < 1e-12
 
 
-@pytest.mark.parametrize("recipe", ["mlp", "cnn"])
-def test_a_recipe_predicts_the_same_of_bytes(recipe: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "bound"),
+    [("mlp", 1e-6), ("cnn", 5e-6)],  # some roundings, and the error of Winograd's algorithm
+)
+def test_a_recipe_predicts_the_same_of_bytes(recipe: str, bound: float, tmp_path: Path) -> None:
     network = Sequential(RECIPES[recipe].layers((28, 28), 10)).build((784,))
     names = tuple(map(str, range(10)))
     exported = to_torch(Model(network, Scale(), names, (28, 28), "uint8"), tmp_path / "model")
     assert exported.largest_difference is not None
-    assert exported.largest_difference < 1e-6
+    assert exported.largest_difference < bound
 
 
 def test_two_classes_with_one_output(tmp_path: Path) -> None:
