@@ -256,8 +256,9 @@ def test_a_step_has_two_collective_calls_whatever_the_layers(backend: str) -> No
     steps = 4 * 5
     for each in calls:
         assert each.count("exchange") == each.count("complete") == steps
-        # to prepare and to end 14; an epoch has 5: one to begin, one a call, one to end, validation
-        assert len(each) - 2 * steps < 14 + 4 * (4 + 3)
+        # to prepare and to end 14; an epoch has 4 and one for each call, of which a slow machine
+        # makes as many as there are steps
+        assert len(each) - 2 * steps < 14 + 4 * (4 + 5)
         first = each.index("exchange")
         assert {each[i + 1] for i in range(first, len(each)) if each[i] == "exchange"} == {
             "complete"
